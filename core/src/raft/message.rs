@@ -1,0 +1,174 @@
+//! What nodes say to each other: a variant per message, each with exactly its fields.
+//!
+//! The wire form is `core/proto/log.proto`, translated in `raft/codec.rs`. An envelope carries the
+//! term that its sender was in; a pre-vote request and its answer are the exceptions (thesis §9.6).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::raft::Entry;
+use crate::types::{Index, LogId, NodeId, Term};
+
+/// A message on its way.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Envelope {
+    /// Sender.
+    pub from: NodeId,
+    /// Receiver.
+    pub to: NodeId,
+    /// The sender's term; of a pre-vote request, the term that the sender would enter.
+    pub term: Term,
+    /// What it says.
+    pub message: Message,
+}
+
+/// The content of a message.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Message {
+    /// "Would you vote for me in this term?" (thesis §9.6)
+    RequestPreVote {
+        /// Where the candidate's log ends.
+        last: LogId,
+    },
+    /// The answer to a pre-vote request.
+    PreVote {
+        /// Yes or no.
+        granted: bool,
+        /// The term that was asked for.
+        term: Term,
+    },
+    /// "Vote for me." (paper §5.2)
+    RequestVote {
+        /// Where the candidate's log ends.
+        last: LogId,
+    },
+    /// The answer to a vote request.
+    Vote {
+        /// Yes or no.
+        granted: bool,
+    },
+    /// Entries to be put behind `prev` (paper §5.3).
+    Append {
+        /// The entry before the first one.
+        prev: LogId,
+        /// The entries; none in a probe.
+        entries: Vec<Entry>,
+        /// The leader's commit index.
+        commit: Index,
+    },
+    /// The follower's log equals the leader's up to here, durably.
+    AppendAccepted {
+        /// Last index known to be equal.
+        matched: Index,
+    },
+    /// The follower has no such `prev`.
+    AppendRejected {
+        /// The `prev` index that was refused.
+        prev: Index,
+        /// The newest of the follower's entries that could match: at most `prev`, and of a term
+        /// at most the refused one (paper §5.3, "the protocol can be optimized").
+        hint: LogId,
+    },
+    /// "I lead." Also confirms reads (thesis §6.4).
+    Heartbeat {
+        /// What the follower surely holds and may commit: at most its match index.
+        commit: Index,
+        /// The leader's read round, to be echoed.
+        round: u64,
+        /// Every voter holds the log up to here: it may be forgotten once stored.
+        settled: Index,
+    },
+    /// The answer to a heartbeat.
+    HeartbeatEcho {
+        /// The round of the heartbeat.
+        round: u64,
+    },
+    /// A client's command for the leader of exactly the envelope's term.
+    Forward {
+        /// The encoded command.
+        command: Bytes,
+    },
+    /// "Which index must I have applied to read what is committed now?" (thesis §6.4)
+    AskReadIndex {
+        /// The asking member's life, so that an answer to an earlier one is void.
+        boot: u64,
+        /// The asking member's own count of questions.
+        round: u64,
+    },
+    /// The answer.
+    ReadIndex {
+        /// As asked.
+        boot: u64,
+        /// As asked.
+        round: u64,
+        /// Apply this far, then read.
+        index: Index,
+    },
+}
+
+impl Message {
+    /// A name per kind, for traces and for the identity of a simulated message.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::RequestPreVote { .. } => "request-pre-vote",
+            Self::PreVote { .. } => "pre-vote",
+            Self::RequestVote { .. } => "request-vote",
+            Self::Vote { .. } => "vote",
+            Self::Append { .. } => "append",
+            Self::AppendAccepted { .. } => "append-accepted",
+            Self::AppendRejected { .. } => "append-rejected",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::HeartbeatEcho { .. } => "heartbeat-echo",
+            Self::Forward { .. } => "forward",
+            Self::AskReadIndex { .. } => "ask-read-index",
+            Self::ReadIndex { .. } => "read-index",
+        }
+    }
+}
+
+impl fmt::Display for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {} @{} {}", self.from, self.to, self.term, self.message)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match self {
+            Self::RequestPreVote { last } | Self::RequestVote { last } => {
+                write!(f, "{kind} last={last}")
+            }
+            Self::PreVote { granted, term } => {
+                write!(f, "{kind} {} for {term}", if *granted { "yes" } else { "no" })
+            }
+            Self::Vote { granted } => write!(f, "{kind} {}", if *granted { "yes" } else { "no" }),
+            Self::Append { prev, entries, commit } => {
+                write!(f, "{kind} prev={prev} commit={commit}")?;
+                match (entries.first(), entries.last()) {
+                    (Some(first), Some(last)) => {
+                        write!(f, " entries {}..{}", first.id(), last.id())
+                    }
+                    _ => f.write_str(" probe"),
+                }
+            }
+            Self::AppendAccepted { matched } => write!(f, "{kind} matched={matched}"),
+            Self::AppendRejected { prev, hint } => write!(f, "{kind} prev={prev} hint={hint}"),
+            Self::Heartbeat { commit, round, settled } => {
+                write!(f, "{kind} commit={commit} round={round} settled={settled}")
+            }
+            Self::HeartbeatEcho { round } => write!(f, "{kind} round={round}"),
+            Self::Forward { command } => match crate::request::requester_of(command) {
+                Some(id) => write!(f, "{kind} {id}"),
+                None => write!(f, "{kind} without a requester"),
+            },
+            Self::AskReadIndex { boot, round } => write!(f, "{kind} {boot:x}.{round}"),
+            Self::ReadIndex { boot, round, index } => {
+                write!(f, "{kind} {boot:x}.{round} index={index}")
+            }
+        }
+    }
+}

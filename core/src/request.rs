@@ -1,0 +1,121 @@
+//! The life of a client request, from the wire to the log.
+//!
+//! ```text
+//!  put, delete  --check--> Command (encoded once) --> Request::Propose --> Member --> log
+//!  range        --check--> Request::Read  --> Member --> Readable --> Store::read
+//!               serializable: straight to Store::read
+//! ```
+//! A command is checked and encoded before consensus sees it; consensus carries bytes. The bytes
+//! are right-sized: what was decoded from a connection shares its whole receive buffer and is
+//! never kept.
+//!
+//! Not here: what a command does (`store/apply.rs`), who may wait for it (`actors.rs`).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::api::Refusal;
+use crate::api::etcdserverpb::range_request::{SortOrder, SortTarget};
+use crate::api::etcdserverpb::{self, DeleteRangeRequest, PutRequest, RangeRequest};
+use crate::api::wire::command::Action;
+use crate::api::wire::{Command, Configuration, Publish};
+use crate::types::{NodeId, RequestId};
+
+/// etcd's default for `max-request-bytes`: 1.5 MiB.
+pub const MAX_REQUEST_BYTES: usize = 1_572_864;
+
+/// What a client asks of consensus.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Request {
+    /// Put this command into the log.
+    Propose(Bytes),
+    /// Say when the local store is recent enough for a linearizable read.
+    Read,
+}
+
+/// Checks a put and encodes it as the command of `id`. `limit` is in bytes of the encoded command.
+pub fn put(id: RequestId, put: PutRequest, limit: usize) -> Result<Request, Refusal> {
+    if put.key.is_empty() {
+        return Err(Refusal::EmptyKey);
+    }
+    if put.ignore_value && !put.value.is_empty() {
+        return Err(Refusal::ValueProvided);
+    }
+    if put.ignore_lease && put.lease != 0 {
+        return Err(Refusal::LeaseProvided);
+    }
+    propose(id, Action::Put(put), limit)
+}
+
+/// Checks a delete and encodes it as the command of `id`.
+pub fn delete_range(
+    id: RequestId,
+    delete: DeleteRangeRequest,
+    limit: usize,
+) -> Result<Request, Refusal> {
+    if delete.key.is_empty() {
+        return Err(Refusal::EmptyKey);
+    }
+    propose(id, Action::DeleteRange(delete), limit)
+}
+
+/// The command by which a started member tells its name and client URLs.
+pub fn publish(
+    id: RequestId,
+    name: String,
+    client_urls: Vec<String>,
+    limit: usize,
+) -> Result<Request, Refusal> {
+    propose(id, Action::Publish(Publish { id: id.member.0, name, client_urls }), limit)
+}
+
+/// The first command of every log. It is equal on all founding members, so nobody asks for it.
+#[must_use]
+pub fn found(members: Vec<etcdserverpb::Member>) -> Bytes {
+    let action = Some(Action::Configuration(Configuration { members }));
+    Bytes::from(Command { member: 0, boot: 0, n: 0, action }.encode_to_vec())
+}
+
+/// Checks a range request at the border. What depends on the store is checked when it is read.
+pub fn check_range(range: &RangeRequest) -> Result<(), Refusal> {
+    if range.key.is_empty() {
+        return Err(Refusal::EmptyKey);
+    }
+    if SortOrder::try_from(range.sort_order).is_err()
+        || SortTarget::try_from(range.sort_target).is_err()
+    {
+        return Err(Refusal::InvalidSortOption);
+    }
+    Ok(())
+}
+
+/// Who asked for a command; none for the founding entry.
+#[must_use]
+pub fn requester(command: &Command) -> Option<RequestId> {
+    let id = RequestId { member: NodeId(command.member), boot: command.boot, n: command.n };
+    (command.n > 0).then_some(id)
+}
+
+/// Reads who asked for an encoded command, without decoding what was asked.
+pub fn requester_of(command: &[u8]) -> Option<RequestId> {
+    // The three fields come first and have fixed places: 0x09 u64, 0x11 u64, 0x18 varint.
+    let (&[0x09, ref member @ ..], rest) = command.split_first_chunk::<9>()? else { return None };
+    let (&[0x11, ref boot @ ..], rest) = rest.split_first_chunk::<9>()? else { return None };
+    let (&0x18, mut rest) = rest.split_first()? else { return None };
+    let n = prost::encoding::decode_varint(&mut rest).ok()?;
+    let member = NodeId(u64::from_le_bytes(*member));
+    Some(RequestId { member, boot: u64::from_le_bytes(*boot), n })
+}
+
+fn propose(id: RequestId, action: Action, limit: usize) -> Result<Request, Refusal> {
+    assert!(id.n > 0, "request numbers count from 1");
+    assert!(id.member.0 > 0 && id.boot > 0, "a zero field is left out on the wire: {id}");
+    let command = Command { member: id.member.0, boot: id.boot, n: id.n, action: Some(action) };
+    if command.encoded_len() > limit {
+        return Err(Refusal::TooLarge);
+    }
+    Ok(Request::Propose(Bytes::from(command.encode_to_vec())))
+}

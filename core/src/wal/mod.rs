@@ -1,0 +1,168 @@
+//! The write-ahead log: what a member promised, as a plan of file operations.
+//!
+//! The planner turns waiting [`Write`]s into one batch, one sync, one receipt (group commit). It
+//! touches no file: the driver executes the operations in order, and the simulator may cut the
+//! power between any two of them.
+//!
+//! Not here: who executes the operations, and what the entries mean.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::planted::Bug;
+use crate::raft::Entry;
+use crate::types::{ClusterId, HardState, LogId, NodeId};
+
+/// Something to make durable, in the order asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Write {
+    /// Counts the writes of one life of a member from 1.
+    pub number: u64,
+    /// The hard state from here on.
+    pub hard: HardState,
+    /// Entries behind each other. Where the first one's place is taken, it and all behind it are
+    /// replaced (Raft §5.3).
+    pub entries: Vec<Entry>,
+    /// Entries up to and including this one may be forgotten: the store has them durably and no
+    /// voter needs them.
+    pub discard: Option<LogId>,
+}
+
+/// Proof that every write up to a number is durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    number: u64,
+}
+
+/// A receipt that is worth nothing until the file operations planned with it are done.
+#[derive(Debug)]
+#[must_use = "execute the operations, then call synced()"]
+pub struct Unsynced(Receipt);
+
+/// One step for the driver's disk. Names are relative to the log's directory. A failed operation
+/// ends the process: after a failed sync the page cache can no longer be believed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FileOp {
+    /// Make a new file of `size` zero bytes; replace one of that name.
+    Create {
+        /// File name.
+        name: String,
+        /// Bytes, all zero.
+        size: u64,
+    },
+    /// Overwrite bytes inside a file.
+    Write {
+        /// File name.
+        name: String,
+        /// First byte to overwrite.
+        offset: u64,
+        /// What to write.
+        bytes: Bytes,
+    },
+    /// Make a file's content durable (`fdatasync`).
+    Sync {
+        /// File name.
+        name: String,
+    },
+    /// Give a file another name, replacing a file that has it.
+    Rename {
+        /// Old name.
+        from: String,
+        /// New name.
+        to: String,
+    },
+    /// Remove a file.
+    Remove {
+        /// File name.
+        name: String,
+    },
+    /// Make creations, renames and removals durable.
+    SyncDir,
+}
+
+/// How start-up reads the directory of the log.
+pub trait ReadDisk {
+    /// What the disk may answer instead: an I/O error, in words.
+    type Error: fmt::Display;
+    /// The names of all files, in any order.
+    fn list(&self) -> Result<Vec<String>, Self::Error>;
+    /// A whole file.
+    fn read(&self, name: &str) -> Result<Vec<u8>, Self::Error>;
+}
+
+/// Whose log it is. Written into every segment and checked at every start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The cluster that the member belongs to.
+    pub cluster: ClusterId,
+    /// The member.
+    pub member: NodeId,
+}
+
+/// How the log is laid out on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// Size of a segment in bytes; a larger batch gets a larger segment of its own.
+    pub segment_size: u64,
+    /// The bug that is planted, if any.
+    pub planted: Option<Bug>,
+}
+
+/// What start-up found.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Whose log it is.
+    pub identity: Identity,
+    /// The newest durable hard state.
+    pub hard: HardState,
+    /// The entry before the first one kept; 0@0 where nothing was discarded.
+    pub base: LogId,
+    /// Every durable entry behind the base.
+    pub entries: Vec<Entry>,
+    /// Bytes of a torn last batch that were cut off; 0 where the log ended cleanly.
+    pub torn: u64,
+    /// The planner that goes on from here.
+    pub wal: Wal,
+    /// To be executed before anything else (and before the planner's first plan).
+    pub repairs: Vec<FileOp>,
+}
+
+impl Write {
+    /// The place of the last entry that this write brings, if it brings any.
+    #[must_use]
+    pub fn last(&self) -> Option<LogId> {
+        self.entries.last().map(Entry::id)
+    }
+}
+
+impl Receipt {
+    /// The last write that is durable; all before it are too.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Unsynced {
+    /// To be called when every operation of the plan has succeeded, and never otherwise.
+    pub fn synced(self) -> Receipt {
+        self.0
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "w{} {}", self.number, self.hard)?;
+        if let (Some(first), Some(last)) = (self.entries.first(), self.entries.last()) {
+            write!(f, " entries {}..{}", first.id(), last.id())?;
+        }
+        self.discard.map_or(Ok(()), |to| write!(f, " discard {to}"))
+    }
+}
+
+/// The planner.
+#[derive(Debug)]
+pub struct Wal {}
