@@ -61,7 +61,7 @@ impl Raft {
         let granted = free && last.is_as_recent_as(self.log.last());
         if granted {
             self.hard.vote = Some(from);
-            self.restart_timer();
+            self.follow(None);
         }
         let early = planted!(self.config.planted, Bug::VoteBeforeDurable);
         let reliance = if early { Reliance::Nothing } else { Reliance::Everything };

@@ -287,7 +287,8 @@ impl Raft {
     pub fn persisted(&mut self, receipt: &Receipt) {
         self.outbox.persisted(receipt.number(), &mut self.sends);
         self.log.written(receipt.number());
-        if self.outbox.term_is_durable() {
+        // A campaign of this very batch of inputs has not even been handed to the disk yet.
+        if self.written == self.hard && self.outbox.term_is_durable() {
             self.count_own_vote();
         }
     }
