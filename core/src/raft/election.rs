@@ -61,7 +61,8 @@ impl Raft {
         let granted = free && last.is_as_recent_as(self.log.last());
         if granted {
             self.hard.vote = Some(from);
-            self.follow(None);
+            self.role = Role::Follower;
+            self.restart_timer();
         }
         let early = planted!(self.config.planted, Bug::VoteBeforeDurable);
         let reliance = if early { Reliance::Nothing } else { Reliance::Everything };
