@@ -26,6 +26,7 @@ extern crate alloc;
 
 pub mod api;
 
+pub mod member;
 pub mod planted;
 pub mod raft;
 pub mod random;

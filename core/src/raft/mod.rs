@@ -1,7 +1,438 @@
-//! Consensus.
+//! Raft in ten minutes: one log, the same on every node.
+//!
+//! **Terms and leaders.** Time is cut into terms. In each term at most one node leads, because a
+//! leader needs the votes of a majority, each voter votes once per term and remembers it on disk,
+//! and any two majorities share a voter (paper §5.2; [`election`]). A node that hears of a higher
+//! term enters it at once and follows. Before it disturbs anyone with a new term, it asks whether
+//! it could win (pre-vote, thesis §9.6), and a leader that has lost touch with a quorum steps down
+//! (thesis §6.2).
+//!
+//! **The log.** Only the leader adds entries. It sends them with the entry before them, and a
+//! follower takes them only behind that very entry: so two logs that share one entry share all
+//! before it (paper §5.3; [`replication`], [`log`]).
+//!
+//! **Commitment.** An entry of the leader's own term that a majority has on disk is committed, and
+//! with it all before it. An older term's entry is never committed by counting: figure 8 of the
+//! paper shows how it could still be replaced (§5.4.2). A vote goes only to a candidate whose log
+//! is at least as recent as the voter's (§5.4.1), so each later leader has every committed entry.
+//!
+//! **Reads.** A leader may be deposed without knowing. So before a read it asks a quorum whether it
+//! still leads; then whoever has applied what was committed by then may answer (thesis §6.4;
+//! [`read`]).
+//!
+//! ```text
+//!            +------------------- higher term, or the leader speaks --------------------+
+//!            v                                                                          |
+//!   Follower --- silence ---> PreCandidate --- majority would ---> Candidate --- majority ---> Leader
+//!                                  ^  |                              |                  |
+//!                                  +--+ silence again                +--> PreCandidate  +-- no quorum
+//!                                                                         (silence)         in touch:
+//!                                                                                           Follower
+//! ```
+//!
+//! Invariants (those of `log.rs`, `progress.rs` and `outbox.rs` besides):
+//! - E1. Terms never go back, and a vote changes only when its term does.
+//! - E2. No message leaves before what it relies on is durable.
+//! - E3. No two nodes lead the same term. (It spans nodes: the simulator checks it; a node that sees
+//!   it in a message stops.)
+//!
+//! Left out so far: snapshots (a peer that lost its log cannot be refilled below the others' base),
+//! membership changes, leadership transfer, lease reads.
 
+mod codec;
+mod election;
 mod entry;
+mod log;
 mod message;
+mod outbox;
+mod progress;
+pub mod quorum;
+mod read;
+mod replication;
 
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::fmt;
+
+pub use codec::CodecError;
 pub use entry::Entry;
+pub use log::Log;
 pub use message::{Envelope, Message};
+use outbox::{Outbox, Reliance};
+use progress::Progress;
+pub use read::Reader;
+use read::Rounds;
+
+use crate::member::Output;
+use crate::planted::Bug;
+use crate::random::Random;
+use crate::types::{HardState, Index, LogId, NodeId, Term, Ticks};
+use crate::wal::{Receipt, Write};
+
+/// Committed entries handed to the store and not applied yet, at most.
+const MAX_APPLYING: u64 = 8192;
+
+/// What a node is in its term. Backers and peers exist only while they can matter.
+#[derive(Debug)]
+enum Role {
+    Follower,
+    PreCandidate { backers: BTreeSet<NodeId> },
+    Candidate { backers: BTreeSet<NodeId> },
+    Leader(Leadership),
+}
+
+/// What only a leader knows.
+#[derive(Debug)]
+struct Leadership {
+    peers: BTreeMap<NodeId, Progress>,
+    /// Its own no-op: once this is committed it knows what is committed (paper §8).
+    first: Index,
+    rounds: Rounds,
+    since_heartbeat: Ticks,
+    since_quorum_check: Ticks,
+}
+
+/// How a node keeps time and who votes with it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This node.
+    pub id: NodeId,
+    /// All voters, this node included.
+    pub voters: BTreeSet<NodeId>,
+    /// Between two heartbeats of a leader.
+    pub heartbeat: Ticks,
+    /// Silence after which a follower may campaign; randomised up to twice as much.
+    pub election: Ticks,
+    /// Entries to gather before the log's head is discarded.
+    pub discard_batch: u64,
+    /// Decides the randomised timeouts.
+    pub seed: u64,
+    /// The bug that is planted, if any.
+    pub planted: Option<Bug>,
+}
+
+/// What a restart read back.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The hard state.
+    pub hard: HardState,
+    /// The entry before the first one kept.
+    pub base: LogId,
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// The last entry in the store.
+    pub applied: LogId,
+}
+
+/// The name of a role.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RoleKind {
+    /// Follows a leader, or waits for one.
+    Follower,
+    /// Asks whether it could win.
+    PreCandidate,
+    /// Asks for votes.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+/// What invariants and metrics may look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct View {
+    /// The term.
+    pub term: Term,
+    /// The vote in that term.
+    pub vote: Option<NodeId>,
+    /// The role.
+    pub role: RoleKind,
+    /// The leader of the term, if known.
+    pub leader: Option<NodeId>,
+    /// The commit index.
+    pub commit: Index,
+    /// The last applied entry that the store told of.
+    pub applied: Index,
+    /// The entry before the first one kept.
+    pub base: LogId,
+    /// Where the log ends.
+    pub last: LogId,
+    /// The last entry on disk.
+    pub durable: Index,
+    /// Requests of this member's clients that wait for an answer.
+    pub pending: usize,
+}
+
+/// One Raft node.
+#[derive(Debug)]
+pub struct Raft {
+    config: Config,
+    hard: HardState,
+    /// The hard state that was handed to the disk.
+    written: HardState,
+    role: Role,
+    leader: Option<NodeId>,
+    log: Log,
+    outbox: Outbox,
+    random: Random,
+    /// Since the leader was heard of, or since the last campaign.
+    silence: Ticks,
+    timeout: Ticks,
+    /// Every voter holds the log up to here.
+    settled: Index,
+    /// The store's durable copy holds the log up to here.
+    stored: Index,
+    applied: Index,
+    /// Reads that a quorum confirmed, with the index to be applied first.
+    confirmed: Vec<(Reader, Index)>,
+    sends: Vec<Envelope>,
+}
+
+impl Raft {
+    /// A node that starts, or comes back, with what its disk holds.
+    #[must_use]
+    pub fn new(config: Config, start: Start) -> Self {
+        assert!(config.voters.contains(&config.id), "{} is no voter", config.id);
+        assert!(start.hard.term >= start.base.term, "E1: the log is ahead of the term");
+        let alone = config.voters.len() == 1;
+        let mut raft = Self {
+            hard: start.hard,
+            written: start.hard,
+            role: Role::Follower,
+            leader: None,
+            log: Log::new(start.base, start.entries, start.applied),
+            outbox: Outbox::default(),
+            random: Random::new(config.seed),
+            silence: Ticks(0),
+            timeout: Ticks(0),
+            settled: Index(0),
+            stored: start.applied.index,
+            applied: start.applied.index,
+            confirmed: Vec::new(),
+            sends: Vec::new(),
+            config,
+        };
+        assert!(raft.hard.term >= raft.log.last().term, "E1: the log is ahead of the term");
+        raft.restart_timer();
+        if alone {
+            raft.timeout = Ticks(1); // Nobody else could lead: there is nothing to wait for.
+        }
+        raft
+    }
+
+    /// Time passed. The election timer moves by at most one tick however long the pause was, and
+    /// the driver hands in waiting messages first: a paused node does not storm elections.
+    pub fn tick(&mut self, ticks: Ticks) {
+        if ticks == Ticks(0) {
+            return;
+        }
+        if matches!(self.role, Role::Leader(_)) {
+            self.tick_leader(ticks);
+            return;
+        }
+        self.silence.0 += 1;
+        if self.silence >= self.timeout {
+            self.pre_campaign();
+        }
+    }
+
+    /// A message arrived. Whatever is not for this node or not from a voter is dropped.
+    pub fn receive(&mut self, envelope: Envelope) {
+        let Envelope { from, to, term, message } = envelope;
+        if to != self.config.id || from == to || !self.config.voters.contains(&from) {
+            return; // An address was reused or mixed up (etcd #17814).
+        }
+        match message {
+            Message::RequestPreVote { last } => self.on_request_pre_vote(from, term, last),
+            Message::PreVote { granted, term: asked } => {
+                self.on_pre_vote(from, term, granted, asked);
+            }
+            message => {
+                if term > self.hard.term {
+                    self.enter_term(term);
+                }
+                if term < self.hard.term {
+                    self.on_late(from, &message);
+                } else {
+                    self.receive_in_term(from, message);
+                }
+            }
+        }
+    }
+
+    fn receive_in_term(&mut self, from: NodeId, message: Message) {
+        match message {
+            Message::RequestVote { last } => self.on_request_vote(from, last),
+            Message::Vote { granted } => self.on_vote(from, granted),
+            Message::Append { prev, entries, commit } => {
+                self.on_append(from, prev, entries, commit)
+            }
+            Message::AppendAccepted { matched } => self.on_append_accepted(from, matched),
+            Message::AppendRejected { prev, hint } => self.on_append_rejected(from, prev, hint),
+            Message::Heartbeat { commit, round, settled } => {
+                self.on_heartbeat(from, commit, round, settled);
+            }
+            Message::HeartbeatEcho { round } => self.on_heartbeat_echo(from, round),
+            Message::AskReadIndex { boot, round } => {
+                self.read_index(Reader::Peer { peer: from, boot, round });
+            }
+            // Pre-votes live between terms; requests are the member's matter (`member.rs`).
+            Message::RequestPreVote { .. }
+            | Message::PreVote { .. }
+            | Message::Forward { .. }
+            | Message::ReadIndex { .. } => {}
+        }
+    }
+
+    /// A write is durable, and all before it.
+    pub fn persisted(&mut self, receipt: &Receipt) {
+        self.outbox.persisted(receipt.number(), &mut self.sends);
+        self.log.written(receipt.number());
+        // A campaign of this very batch of inputs has not even been handed to the disk yet.
+        if self.written == self.hard && self.outbox.term_is_durable() {
+            self.count_own_vote();
+        }
+    }
+
+    /// The store applied everything up to `index`.
+    pub fn applied(&mut self, index: Index) {
+        assert!(index <= self.log.applying(), "{index} was not handed to the store");
+        self.applied = self.applied.max(index);
+    }
+
+    /// The store's durable copy holds everything up to `index`.
+    pub fn stored(&mut self, index: Index) {
+        assert!(index <= self.applied, "{index} is stored but not applied");
+        self.stored = self.stored.max(index);
+    }
+
+    /// Lets out what the inputs since the last call lead to.
+    pub fn flush(&mut self, out: &mut Vec<Output>) {
+        let before = (self.hard, self.log.committed());
+        self.flush_leader();
+        self.flush_write(out);
+        self.outbox.flush(&mut self.sends);
+        out.extend(self.sends.drain(..).map(Output::Send));
+        let room = (self.applied.0 + MAX_APPLYING).saturating_sub(self.log.applying().0);
+        let entries = self.log.take_applicable(room);
+        if !entries.is_empty() {
+            out.push(Output::Apply(crate::member::Group { entries }));
+        }
+        self.check_invariants(before);
+    }
+
+    /// Reads that were confirmed since the last call: apply that far, then read.
+    pub fn take_confirmed(&mut self) -> Vec<(Reader, Index)> {
+        core::mem::take(&mut self.confirmed)
+    }
+
+    /// The node's id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.config.id
+    }
+
+    /// The term.
+    #[must_use]
+    pub fn term(&self) -> Term {
+        self.hard.term
+    }
+
+    /// The leader of the term, if known.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leader
+    }
+
+    /// Whether this node leads.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// How far the store has applied.
+    #[must_use]
+    pub fn applied_index(&self) -> Index {
+        self.applied
+    }
+
+    /// Sends something that relies on nothing but this node's term.
+    pub fn send(&mut self, to: NodeId, message: Message) {
+        self.send_relying(Reliance::Term, to, message);
+    }
+
+    /// What may be looked at.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View {
+            term: self.hard.term,
+            vote: self.hard.vote,
+            role: match self.role {
+                Role::Follower => RoleKind::Follower,
+                Role::PreCandidate { .. } => RoleKind::PreCandidate,
+                Role::Candidate { .. } => RoleKind::Candidate,
+                Role::Leader(_) => RoleKind::Leader,
+            },
+            leader: self.leader,
+            commit: self.log.committed(),
+            applied: self.applied,
+            base: self.log.base(),
+            last: self.log.last(),
+            durable: self.log.durable(),
+            pending: 0,
+        }
+    }
+
+    fn flush_write(&mut self, out: &mut Vec<Output>) {
+        let discard = self.discard();
+        let term = self.hard != self.written;
+        if !term && !self.log.has_unwritten() && discard.is_none() {
+            return;
+        }
+        let number = self.outbox.next_write(term);
+        let entries = self.log.take_unwritten(number);
+        self.written = self.hard;
+        out.push(Output::Persist(Write { number, hard: self.hard, entries, discard }));
+    }
+
+    /// Forgets the head of the log once nobody can ask for it any more.
+    fn discard(&mut self) -> Option<LogId> {
+        let to = self.settled.min(self.stored).min(self.log.applying()).min(self.log.durable());
+        let gain = to.0.saturating_sub(self.log.base().index.0);
+        (gain >= self.config.discard_batch.max(1)).then(|| self.log.discard(to))
+    }
+
+    fn send_relying(&mut self, reliance: Reliance, to: NodeId, message: Message) {
+        let envelope = Envelope { from: self.config.id, to, term: self.hard.term, message };
+        self.outbox.send(reliance, envelope);
+    }
+
+    fn peers(&self) -> Vec<NodeId> {
+        self.config.voters.iter().copied().filter(|voter| *voter != self.config.id).collect()
+    }
+
+    fn check_invariants(&self, before: (HardState, Index)) {
+        let (hard, committed) = before;
+        assert!(self.hard.term >= hard.term, "E1: term went back");
+        assert_eq!(self.written, self.hard, "E2: the hard state was not handed to the disk");
+        assert!(self.log.committed() >= committed, "L2: the commit index went back");
+        assert!(self.applied <= self.log.applying(), "applied more than was handed over");
+        assert!(self.log.last().term <= self.hard.term, "E1: an entry from a later term");
+    }
+}
+
+impl fmt::Display for RoleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Follower => "follower",
+            Self::PreCandidate => "pre-candidate",
+            Self::Candidate => "candidate",
+            Self::Leader => "leader",
+        })
+    }
+}

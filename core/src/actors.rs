@@ -1,0 +1,198 @@
+//! How a driver strings the machines together: the same code for the server's threads and for the
+//! simulator's actors, so that batching and routing are under test as well.
+//!
+//! ```text
+//!   inputs ==drain==> Consensus --writes--> Wal::plan --file operations--> receipt --+
+//!     ^                  |   |                                                       |
+//!     |                  |   +--apply--> Applier --answers--> Waiters                |
+//!     |                  |                  |   --rows-----> Image (durable copy)    |
+//!     |                  +--sends, answers  |                                        |
+//!     +---------------------applied---------+----------------------------------------+
+//! ```
+//!
+//! Not here: threads, channels, sockets (`node/src/serve/`), virtual time (`sim/`).
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::api::{Refusal, Response, Unavailable};
+use crate::member::{Config, Input, Member, Output};
+use crate::raft::{Entry, Envelope, Start, View};
+use crate::store::{Row, Store};
+use crate::types::{NodeId, RequestId};
+use crate::wal::{Recovered, Write};
+
+/// What a waiting client gets.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answer {
+    /// A linearizable read may look at the store now.
+    Readable,
+    /// The store's answer to an applied command.
+    Applied(Result<Response, Refusal>),
+    /// This member gave up; unless the reason says otherwise, the request may still take effect.
+    Failed(Unavailable),
+}
+
+/// Consensus as an actor: takes in all that waits, then lets out one round.
+#[derive(Debug)]
+pub struct Consensus {
+    member: Member,
+    outputs: Vec<Output>,
+}
+
+/// What one drain of a consensus actor leads to.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// For the log: one plan, one sync, one receipt.
+    pub writes: Vec<Write>,
+    /// For the peers. None of them relies on the writes above.
+    pub sends: Vec<Envelope>,
+    /// For the applier, in order.
+    pub apply: Vec<Entry>,
+    /// For the waiters.
+    pub answers: Vec<(RequestId, Answer)>,
+}
+
+impl Consensus {
+    /// Wraps a member.
+    #[must_use]
+    pub fn new(member: Member) -> Self {
+        Self { member, outputs: Vec::new() }
+    }
+
+    /// Takes all inputs in, in order, and lets out what follows from them together.
+    pub fn drain(&mut self, inputs: impl IntoIterator<Item = Input>) -> Round {
+        for input in inputs {
+            self.member.handle(input);
+        }
+        self.member.flush(&mut self.outputs);
+        let mut round = Round::default();
+        for output in self.outputs.drain(..) {
+            match output {
+                Output::Persist(write) => round.writes.push(write),
+                Output::Send(envelope) => round.sends.push(envelope),
+                Output::Apply(group) => round.apply.extend(group.entries),
+                Output::Readable(id) => round.answers.push((id, Answer::Readable)),
+                Output::Reply(id, why) => round.answers.push((id, Answer::Failed(why))),
+            }
+        }
+        round
+    }
+
+    /// What invariants and metrics may look at.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.member.view()
+    }
+}
+
+/// What applying some entries led to.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// For the waiters; those of other members' clients find nobody.
+    pub answers: Vec<(RequestId, Answer)>,
+    /// For the durable copy, in order.
+    pub rows: Vec<Row>,
+}
+
+/// Applies entries in order. The caller holds the store's only mutable borrow meanwhile, tells the
+/// waiters after it has let go of it, and hands [`Input::Applied`] back last.
+pub fn apply(store: &mut Store, entries: &[Entry]) -> Effects {
+    let mut effects = Effects::default();
+    for entry in entries {
+        let applied = store.apply(entry);
+        effects.rows.extend(applied.rows);
+        if let Some((id, result)) = applied.reply {
+            effects.answers.push((id, Answer::Applied(result)));
+        }
+    }
+    effects
+}
+
+/// The clients that wait for an answer. Whoever takes a request out answers it: the first answer
+/// counts, later ones find nobody (invariant M2 of `member.rs`).
+#[derive(Debug)]
+pub struct Waiters<T> {
+    member: NodeId,
+    boot: u64,
+    next: u64,
+    waiting: BTreeMap<u64, T>,
+}
+
+impl<T> Waiters<T> {
+    /// The waiters of one life of a member.
+    #[must_use]
+    pub fn new(member: NodeId, boot: u64) -> Self {
+        Self { member, boot, next: 1, waiting: BTreeMap::new() }
+    }
+
+    /// A fresh id, for a request that nobody waits for yet.
+    pub fn id(&mut self) -> RequestId {
+        let n = self.next;
+        self.next += 1;
+        RequestId { member: self.member, boot: self.boot, n }
+    }
+
+    /// Someone waits for `id`.
+    pub fn wait(&mut self, id: RequestId, waiter: T) {
+        assert!(self.is_ours(id), "{id} is not of this life");
+        self.waiting.insert(id.n, waiter);
+    }
+
+    /// Takes out whoever waits for `id`. Nobody: it is another member's, or was answered.
+    pub fn take(&mut self, id: RequestId) -> Option<T> {
+        if self.is_ours(id) { self.waiting.remove(&id.n) } else { None }
+    }
+
+    /// Takes out everybody.
+    pub fn take_all(&mut self) -> Vec<T> {
+        core::mem::take(&mut self.waiting).into_values().collect()
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn is_ours(&self, id: RequestId) -> bool {
+        id.member == self.member && id.boot == self.boot
+    }
+}
+
+/// Starts a member from what its disk holds, if log and store fit together. Otherwise says what
+/// does not, and what would be right.
+pub fn start(config: Config, recovered: &mut Recovered, store: &Store) -> Result<Member, String> {
+    let applied = store.applied();
+    let (base, last) = (recovered.base, recovered.entries.last().map_or(recovered.base, Entry::id));
+    if applied.index < base.index {
+        return Err(format!(
+            "the store ends at entry {applied}, but the log begins behind entry {base}: the entries \
+             between are gone; restore the store's directory or add this member anew"
+        ));
+    }
+    if applied.index > last.index {
+        return Err(format!(
+            "the store holds entry {applied}, but the log ends at entry {last}: acknowledged entries \
+             are missing from the log; restore the log's directory or add this member anew"
+        ));
+    }
+    let at = applied.index.0.checked_sub(base.index.0 + 1).and_then(|at| usize::try_from(at).ok());
+    let term = at.and_then(|at| recovered.entries.get(at)).map_or(base.term, |entry| entry.term);
+    if term != applied.term {
+        return Err(format!(
+            "the store holds entry {applied}, but the log has term {term} in that place: the two are \
+             not of one member; restore both from one copy"
+        ));
+    }
+    let entries = core::mem::take(&mut recovered.entries);
+    Ok(Member::new(config, Start { hard: recovered.hard, base, entries, applied }))
+}

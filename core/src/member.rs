@@ -1,0 +1,394 @@
+//! One cluster member: consensus with its clients.
+//!
+//! ```text
+//!   Request::Propose --> leads? ----> own log
+//!                        follows? --> Forward to the leader, once
+//!                        no leader -> waits for one
+//!   Request::Read -----> joins the next round of ReadIndex --> Readable once applied that far
+//! ```
+//! A proposal's answer comes from the store when its entry is applied; a read's answer is read from
+//! the store by whoever asked. This machine only answers what it alone knows: that it gave up.
+//!
+//! Invariants:
+//! - M1. A request is forwarded at most once, to the leader of the sender's term, and a leader takes
+//!   each id once: so it is applied at most once however the network repeats it.
+//! - M2. Every request is answered or given up within its timeout; the first answer counts
+//!   (`actors.rs`, the table of waiters).
+//! - M3. A read is served only by an answer to a question asked after the read arrived.
+//!
+//! Not here: the store, and what a command says. A command is bytes with a requester.
+
+mod admission;
+mod reads;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use crate::api::Unavailable;
+use crate::api::wire::Command;
+use crate::planted::Bug;
+use crate::raft::{self, Entry, Envelope, Message, Raft, Reader, Start, View};
+use crate::request::{Request, requester_of};
+use crate::types::{ClusterId, Index, LogId, NodeId, RequestId, Term, Ticks};
+use crate::wal::{Receipt, Write};
+
+use admission::Admission;
+use reads::Reads;
+
+/// Back-pressure: committed entries that wait to be applied (semantics KV-35).
+const MAX_UNAPPLIED: u64 = 5000;
+/// Back-pressure: bytes that wait for a quorum.
+const MAX_UNCOMMITTED_BYTES: usize = 256 << 20;
+/// A question for the read index is repeated after this long (semantics KV-21: 500 ms).
+const ASK_AGAIN: Ticks = Ticks::from_millis(500);
+
+/// Everything that can happen to a member. Same inputs in the same order: same outputs.
+#[derive(Debug)]
+pub enum Input {
+    /// Whole ticks elapsed: more than one after a pause.
+    Tick(Ticks),
+    /// A message from a peer, decoded and checked at the border.
+    Receive(Envelope),
+    /// A client's call, checked on the way in.
+    Request(RequestId, Request),
+    /// Writes became durable. Only a plan that was carried out has such a receipt.
+    Persisted(Receipt),
+    /// The store applied everything up to here.
+    Applied(LogId),
+    /// The store's durable copy was synced up to here: the log before it is not needed to restart.
+    Stored(Index),
+}
+
+/// Everything a member can ask for. The caller obeys in order and decides nothing.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Make durable, then hand back the receipt.
+    Persist(Write),
+    /// May be lost, repeated or late: core copes.
+    Send(Envelope),
+    /// Committed entries for the store, in order.
+    Apply(Group),
+    /// This read may now look at the store.
+    Readable(RequestId),
+    /// This member gives a request up. The first answer to a request counts.
+    Reply(RequestId, Unavailable),
+}
+
+/// Committed entries behind each other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group {
+    /// At least one.
+    pub entries: Vec<Entry>,
+}
+
+/// Who a member is and how it keeps time.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The member.
+    pub id: NodeId,
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// Names this life of the member: not 0, and never used before.
+    pub boot: u64,
+    /// All voters, the member included.
+    pub voters: BTreeSet<NodeId>,
+    /// Between two heartbeats of a leader.
+    pub heartbeat: Ticks,
+    /// Silence after which a follower may campaign; randomised up to twice as much.
+    pub election: Ticks,
+    /// Entries to gather before the log's head is discarded.
+    pub discard_batch: u64,
+    /// Decides the randomised timeouts.
+    pub seed: u64,
+    /// The bug that is planted, if any.
+    pub planted: Option<Bug>,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+struct Pending {
+    /// Whether it may have reached a log.
+    proposed: bool,
+    /// Changes of leader that this member had seen when the request came.
+    changes: u64,
+}
+
+/// One cluster member.
+#[derive(Debug)]
+pub struct Member {
+    raft: Raft,
+    boot: u64,
+    timeout: Ticks,
+    now: Ticks,
+    pending: BTreeMap<u64, Pending>,
+    deadlines: VecDeque<(Ticks, u64)>,
+    unsent: VecDeque<(u64, Bytes)>,
+    reads: Reads,
+    admission: Admission,
+    /// The term and leader that the last flush saw.
+    sight: (Term, Option<NodeId>),
+    changes: u64,
+    replies: Vec<Output>,
+}
+
+impl Config {
+    /// How long a request may wait: 5 s and two election timeouts (semantics KV-36).
+    #[must_use]
+    pub fn request_timeout(&self) -> Ticks {
+        Ticks(Ticks::from_millis(5000).0 + 2 * self.election.0)
+    }
+}
+
+impl Member {
+    /// A member that starts, or comes back, with what its disk holds.
+    #[must_use]
+    pub fn new(config: Config, start: Start) -> Self {
+        assert!(config.boot != 0, "a life without a name");
+        let timeout = config.request_timeout();
+        let boot = config.boot;
+        let raft = raft::Config {
+            id: config.id,
+            voters: config.voters,
+            heartbeat: config.heartbeat,
+            election: config.election,
+            discard_batch: config.discard_batch,
+            seed: config.seed,
+            planted: config.planted,
+        };
+        Self {
+            raft: Raft::new(raft, start),
+            boot,
+            timeout,
+            now: Ticks(0),
+            pending: BTreeMap::new(),
+            deadlines: VecDeque::new(),
+            unsent: VecDeque::new(),
+            reads: Reads::default(),
+            admission: Admission::default(),
+            sight: (Term(0), None),
+            changes: 0,
+            replies: Vec::new(),
+        }
+    }
+
+    /// Consumes one input; appends to `out` what the caller must do, in order.
+    pub fn step(&mut self, input: Input, out: &mut Vec<Output>) {
+        self.handle(input);
+        self.flush(out);
+    }
+
+    /// The first half of a step: takes an input in. A driver with many inputs at hand takes all of
+    /// them in and flushes once, so that a burst becomes one write and one message per peer.
+    pub fn handle(&mut self, input: Input) {
+        match input {
+            Input::Tick(ticks) => self.on_tick(ticks),
+            Input::Receive(envelope) => self.on_receive(envelope),
+            Input::Request(id, request) => self.on_request(id, request),
+            Input::Persisted(receipt) => self.raft.persisted(&receipt),
+            Input::Applied(id) => self.raft.applied(id.index),
+            Input::Stored(index) => self.raft.stored(index),
+        }
+    }
+
+    /// The second half: lets out what follows.
+    pub fn flush(&mut self, out: &mut Vec<Output>) {
+        let first = out.len();
+        loop {
+            self.notice_leader();
+            self.send_unsent();
+            self.ask();
+            self.raft.flush(out);
+            for (reader, index) in self.raft.take_confirmed() {
+                match reader {
+                    Reader::Own { round } => self.reads.answered(round, index),
+                    Reader::Peer { .. } => {}
+                }
+            }
+            if !self.reads.wants_to_ask() || self.raft.leader().is_none() {
+                break;
+            }
+        }
+        self.release_reads(out);
+        self.settle_applied(out, first);
+        out.append(&mut self.replies);
+    }
+
+    /// What invariants and metrics may look at.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View { pending: self.pending.len(), ..self.raft.view() }
+    }
+
+    fn on_tick(&mut self, ticks: Ticks) {
+        self.now.0 += ticks.0;
+        self.raft.tick(ticks);
+        while let Some(&(deadline, n)) = self.deadlines.front()
+            && deadline <= self.now
+        {
+            self.deadlines.pop_front();
+            self.give_up(n);
+        }
+        self.reads.repeat_if_older(self.now, ASK_AGAIN);
+    }
+
+    fn on_receive(&mut self, envelope: Envelope) {
+        match envelope.message {
+            Message::Forward { command } => self.on_forward(envelope.from, envelope.term, command),
+            Message::ReadIndex { boot, round, index } if boot == self.boot => {
+                self.reads.answered(round, index); // M3: the round was ours and is still open.
+            }
+            Message::ReadIndex { .. } => {}
+            message => self.raft.receive(Envelope { message, ..envelope }),
+        }
+    }
+
+    /// M1: only the leader of exactly that term, and each id once.
+    fn on_forward(&mut self, from: NodeId, term: Term, command: Bytes) {
+        let genuine = requester_of(&command).filter(|id| id.member == from);
+        let Some(id) = genuine else { return };
+        if term != self.raft.term() || !self.raft.leads() || self.is_crowded() {
+            return;
+        }
+        if Command::decode(command.clone()).is_ok() && self.admission.admit(term, id) {
+            self.raft.propose(command);
+        }
+    }
+
+    fn on_request(&mut self, id: RequestId, request: Request) {
+        assert_eq!(id.boot, self.boot, "{id} is not of this life");
+        if self.is_crowded() {
+            self.replies.push(Output::Reply(id, Unavailable::TooManyRequests));
+            return;
+        }
+        self.deadlines.push_back((Ticks(self.now.0 + self.timeout.0), id.n));
+        self.pending.insert(id.n, Pending { proposed: false, changes: self.changes });
+        match request {
+            Request::Propose(command) => self.unsent.push_back((id.n, command)),
+            Request::Read => self.reads.arrived(id.n),
+        }
+        self.send_unsent();
+    }
+
+    fn is_crowded(&self) -> bool {
+        let log = self.raft.log();
+        log.committed().0.saturating_sub(self.raft.applied_index().0) > MAX_UNAPPLIED
+            || log.uncommitted_bytes() > MAX_UNCOMMITTED_BYTES
+    }
+
+    /// Reads that wait for an answer of the former leader are over (semantics KV-21).
+    fn notice_leader(&mut self) {
+        let sight = (self.raft.term(), self.raft.leader());
+        if sight == self.sight {
+            return;
+        }
+        self.sight = sight;
+        self.changes += 1;
+        for n in self.reads.leader_changed() {
+            self.pending.remove(&n);
+            self.replies.push(Output::Reply(self.id(n), Unavailable::LeaderChanged));
+        }
+    }
+
+    fn send_unsent(&mut self) {
+        let Some(leader) = self.raft.leader() else { return };
+        while let Some((n, command)) = self.unsent.pop_front() {
+            let Some(pending) = self.pending.get_mut(&n) else { continue };
+            pending.proposed = true;
+            if leader == self.raft.id() {
+                self.raft.propose(command);
+            } else {
+                self.raft.send(leader, Message::Forward { command });
+            }
+        }
+    }
+
+    fn ask(&mut self) {
+        let Some(leader) = self.raft.leader() else { return };
+        let Some(round) = self.reads.ask(self.now) else { return };
+        if leader == self.raft.id() {
+            self.raft.read_index(Reader::Own { round });
+        } else {
+            self.raft.send(leader, Message::AskReadIndex { boot: self.boot, round });
+        }
+    }
+
+    fn release_reads(&mut self, out: &mut Vec<Output>) {
+        for n in self.reads.readable(self.raft.applied_index()) {
+            if self.pending.remove(&n).is_some() {
+                out.push(Output::Readable(self.id(n)));
+            }
+        }
+    }
+
+    /// What was handed to the store is answered by it.
+    fn settle_applied(&mut self, out: &[Output], first: usize) {
+        for output in &out[first..] {
+            let Output::Apply(group) = output else { continue };
+            for entry in &group.entries {
+                if let Some(id) = requester_of(&entry.command)
+                    && id.boot == self.boot
+                    && id.member == self.raft.id()
+                {
+                    self.pending.remove(&id.n);
+                }
+            }
+        }
+    }
+
+    /// M2: the request's time is over.
+    fn give_up(&mut self, n: u64) {
+        let Some(pending) = self.pending.remove(&n) else { return };
+        let read = self.reads.forget(n);
+        let why = if !read && !pending.proposed {
+            Unavailable::NeverProposed
+        } else if pending.proposed && pending.changes != self.changes {
+            Unavailable::TimeoutLeaderLost
+        } else {
+            Unavailable::Timeout
+        };
+        self.replies.push(Output::Reply(self.id(n), why));
+    }
+
+    fn id(&self, n: u64) -> RequestId {
+        RequestId { member: self.raft.id(), boot: self.boot, n }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tick(ticks) => write!(f, "tick {}", ticks.0),
+            Self::Receive(envelope) => write!(f, "receive {envelope}"),
+            Self::Request(id, Request::Propose(_)) => write!(f, "request {id} propose"),
+            Self::Request(id, Request::Read) => write!(f, "request {id} read"),
+            Self::Persisted(receipt) => write!(f, "durable w{}", receipt.number()),
+            Self::Applied(id) => write!(f, "applied {id}"),
+            Self::Stored(index) => write!(f, "stored {index}"),
+        }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Persist(write) => write!(f, "persist {write}"),
+            Self::Send(envelope) => write!(f, "send {envelope}"),
+            Self::Apply(group) => write!(f, "apply {group}"),
+            Self::Readable(id) => write!(f, "readable {id}"),
+            Self::Reply(id, why) => write!(f, "reply {id} {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.entries.first(), self.entries.last()) {
+            (Some(first), Some(last)) => write!(f, "{}..{}", first.id(), last.id()),
+            _ => f.write_str("nothing"),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Envelopes as bytes: the border where a peer's bytes become typed values or a refusal.
+//!
+//! What is checked here can be taken for granted behind it: entries follow `prev` without a gap,
+//! terms do not go down inside a message or exceed the sender's. Commands are copied right-sized,
+//! because a decoded slice would keep the whole received frame alive.
+//!
+//! Not here: framing, and whether the sender is who it says (`node/src/serve/peer.rs`).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::{Entry, Envelope, Message};
+use crate::api::wire::{self, envelope::Message as Wire};
+use crate::types::{Index, LogId, NodeId, Term};
+
+/// Log positions beyond this are nonsense: counting to it takes longer than any disk lasts.
+const MAX_INDEX: u64 = 1 << 62;
+
+/// Why bytes are not an envelope.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CodecError {
+    /// They are no protobuf message of the kind.
+    Malformed(prost::DecodeError),
+    /// The message has no content, or content that this version does not know.
+    Empty,
+    /// Entries that do not follow each other.
+    Disordered(Index),
+    /// An index that no log can reach.
+    Absurd(u64),
+}
+
+impl Envelope {
+    /// Appends the wire form to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let wire = wire::Envelope {
+            from: self.from.0,
+            to: self.to.0,
+            term: self.term.0,
+            message: Some(to_wire(&self.message)),
+        };
+        out.reserve(wire.encoded_len());
+        wire.encode_raw(out);
+    }
+
+    /// Reads one envelope, which takes up all of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let wire = wire::Envelope::decode(bytes).map_err(CodecError::Malformed)?;
+        let message = from_wire(wire.message.ok_or(CodecError::Empty)?, Term(wire.term))?;
+        Ok(Self { from: NodeId(wire.from), to: NodeId(wire.to), term: Term(wire.term), message })
+    }
+}
+
+fn to_wire(message: &Message) -> Wire {
+    match message {
+        Message::RequestPreVote { last } => Wire::RequestPreVote(candidacy(*last)),
+        Message::PreVote { granted, term } => {
+            Wire::PreVote(wire::Ballot { granted: *granted, term: term.0 })
+        }
+        Message::RequestVote { last } => Wire::RequestVote(candidacy(*last)),
+        Message::Vote { granted } => Wire::Vote(wire::Ballot { granted: *granted, term: 0 }),
+        Message::Append { prev, entries, commit } => Wire::Append(wire::Append {
+            prev_index: prev.index.0,
+            prev_term: prev.term.0,
+            entries: entries.iter().map(entry_to_wire).collect(),
+            commit: commit.0,
+        }),
+        Message::AppendAccepted { matched } => {
+            Wire::AppendAccepted(wire::AppendAccepted { matched: matched.0 })
+        }
+        Message::AppendRejected { prev, hint } => Wire::AppendRejected(wire::AppendRejected {
+            prev_index: prev.0,
+            hint_index: hint.index.0,
+            hint_term: hint.term.0,
+        }),
+        Message::Heartbeat { commit, round, settled } => {
+            Wire::Heartbeat(wire::Heartbeat { commit: commit.0, round: *round, settled: settled.0 })
+        }
+        Message::HeartbeatEcho { round } => {
+            Wire::HeartbeatEcho(wire::HeartbeatEcho { round: *round })
+        }
+        Message::Forward { command } => Wire::Forward(wire::Forward { command: command.clone() }),
+        Message::AskReadIndex { boot, round } => {
+            Wire::AskReadIndex(wire::AskReadIndex { boot: *boot, round: *round })
+        }
+        Message::ReadIndex { boot, round, index } => {
+            Wire::ReadIndex(wire::ReadIndex { boot: *boot, round: *round, index: index.0 })
+        }
+    }
+}
+
+fn from_wire(wire: Wire, term: Term) -> Result<Message, CodecError> {
+    Ok(match wire {
+        Wire::RequestPreVote(candidacy) => Message::RequestPreVote { last: last(&candidacy)? },
+        Wire::PreVote(ballot) => {
+            Message::PreVote { granted: ballot.granted, term: Term(ballot.term) }
+        }
+        Wire::RequestVote(candidacy) => Message::RequestVote { last: last(&candidacy)? },
+        Wire::Vote(ballot) => Message::Vote { granted: ballot.granted },
+        Wire::Append(append) => append_from_wire(append, term)?,
+        Wire::AppendAccepted(accepted) => {
+            Message::AppendAccepted { matched: index(accepted.matched)? }
+        }
+        Wire::AppendRejected(rejected) => Message::AppendRejected {
+            prev: index(rejected.prev_index)?,
+            hint: LogId { index: index(rejected.hint_index)?, term: Term(rejected.hint_term) },
+        },
+        Wire::Heartbeat(beat) => Message::Heartbeat {
+            commit: index(beat.commit)?,
+            round: beat.round,
+            settled: index(beat.settled)?,
+        },
+        Wire::HeartbeatEcho(echo) => Message::HeartbeatEcho { round: echo.round },
+        Wire::Forward(forward) => {
+            Message::Forward { command: Bytes::copy_from_slice(&forward.command) }
+        }
+        Wire::AskReadIndex(ask) => Message::AskReadIndex { boot: ask.boot, round: ask.round },
+        Wire::ReadIndex(answer) => Message::ReadIndex {
+            boot: answer.boot,
+            round: answer.round,
+            index: index(answer.index)?,
+        },
+    })
+}
+
+fn append_from_wire(append: wire::Append, term: Term) -> Result<Message, CodecError> {
+    let prev = LogId { index: index(append.prev_index)?, term: Term(append.prev_term) };
+    let mut before = prev;
+    let mut entries = Vec::with_capacity(append.entries.len());
+    for wire in append.entries {
+        let entry = Entry {
+            index: index(wire.index)?,
+            term: Term(wire.term),
+            command: Bytes::copy_from_slice(&wire.command),
+        };
+        let follows = entry.index == before.index.next() && entry.term >= before.term;
+        if !follows || entry.term > term {
+            return Err(CodecError::Disordered(entry.index));
+        }
+        before = entry.id();
+        entries.push(entry);
+    }
+    Ok(Message::Append { prev, entries, commit: index(append.commit)? })
+}
+
+fn index(number: u64) -> Result<Index, CodecError> {
+    if number > MAX_INDEX { Err(CodecError::Absurd(number)) } else { Ok(Index(number)) }
+}
+
+fn candidacy(last: LogId) -> wire::Candidacy {
+    wire::Candidacy { last_index: last.index.0, last_term: last.term.0 }
+}
+
+fn last(candidacy: &wire::Candidacy) -> Result<LogId, CodecError> {
+    Ok(LogId { index: index(candidacy.last_index)?, term: Term(candidacy.last_term) })
+}
+
+fn entry_to_wire(entry: &Entry) -> wire::LogEntry {
+    wire::LogEntry { index: entry.index.0, term: entry.term.0, command: entry.command.clone() }
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "not a message between members: {error}"),
+            Self::Empty => f.write_str("a message without content, or of a later version"),
+            Self::Disordered(index) => write!(f, "entry {index} does not follow the one before it"),
+            Self::Absurd(number) => write!(f, "log position {number} is beyond any log"),
+        }
+    }
+}
+
+impl core::error::Error for CodecError {}

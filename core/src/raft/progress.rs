@@ -1,0 +1,163 @@
+//! The leader's view of one peer: what it holds, and how it is fed (Raft paper §5.3).
+//!
+//! ```text
+//!              accepted                     rejected, or no news for long
+//!   Probe ----------------> Replicate ------------------------------------> Probe
+//!   one append at a time,    a bounded number of appends under way,
+//!   repeated by heartbeat    `next` runs ahead of `matched`
+//! ```
+//!
+//! Invariants:
+//! - P1. `matched < next`. Late and repeated answers never move `matched` or `next` below that.
+//! - P2. At most `MAX_IN_FLIGHT` appends and `MAX_BYTES` of commands are under way to a peer.
+//!
+//! Not here: peers that need a whole state, because the leader's log begins too late for them.
+
+use alloc::collections::VecDeque;
+
+use crate::types::{Index, Ticks};
+
+/// Appends under way to one peer.
+pub const MAX_IN_FLIGHT: usize = 256;
+/// Bytes of commands under way to one peer.
+pub const MAX_BYTES: usize = 8 << 20;
+
+/// How a peer is fed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Feed {
+    /// Its log is not known to match: one append at a time.
+    Probe {
+        /// One is under way.
+        waiting: bool,
+    },
+    /// Its log matches up to `matched`: appends follow each other without waiting.
+    Replicate,
+}
+
+/// The leader's view of one peer.
+#[derive(Debug)]
+pub struct Progress {
+    /// The first entry to send next.
+    pub next: Index,
+    /// The last entry that the peer holds durably.
+    pub matched: Index,
+    /// The commit index that the peer was told last.
+    pub told: Index,
+    /// The newest read round that it has echoed.
+    pub round: u64,
+    /// Whether it was heard of since the last check of the quorum.
+    pub recent: bool,
+    feed: Feed,
+    /// The last index and the size of each append under way.
+    flight: VecDeque<(Index, usize)>,
+    flight_bytes: usize,
+    silent: Ticks,
+}
+
+impl Progress {
+    /// A peer of which nothing is known yet. The leader's log ends before `next`.
+    #[must_use]
+    pub fn new(next: Index) -> Self {
+        Self {
+            next,
+            matched: Index(0),
+            told: Index(0),
+            round: 0,
+            recent: true,
+            feed: Feed::Probe { waiting: false },
+            flight: VecDeque::new(),
+            flight_bytes: 0,
+            silent: Ticks(0),
+        }
+    }
+
+    /// How it is fed.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        self.feed
+    }
+
+    /// Whether an append may leave for it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self.feed {
+            Feed::Probe { waiting } => !waiting,
+            Feed::Replicate => self.flight.len() < MAX_IN_FLIGHT && self.flight_bytes < MAX_BYTES,
+        }
+    }
+
+    /// An append with entries up to `last` (and `bytes` of commands) is on its way.
+    pub fn sent(&mut self, last: Index, bytes: usize) {
+        match &mut self.feed {
+            Feed::Probe { waiting } => {
+                *waiting = true;
+                self.silent = Ticks(0);
+            }
+            Feed::Replicate if last >= self.next => {
+                self.flight.push_back((last, bytes));
+                self.flight_bytes += bytes;
+                self.next = last.next();
+            }
+            Feed::Replicate => {}
+        }
+        self.check();
+    }
+
+    /// The peer holds everything up to `matched`.
+    pub fn accepted(&mut self, matched: Index) {
+        if matched > self.matched {
+            self.silent = Ticks(0);
+        }
+        self.matched = self.matched.max(matched);
+        self.next = self.next.max(self.matched.next());
+        self.feed = Feed::Replicate;
+        while let Some(&(last, bytes)) = self.flight.front()
+            && last <= self.matched
+        {
+            self.flight_bytes -= bytes;
+            self.flight.pop_front();
+        }
+        self.check();
+    }
+
+    /// The peer refused an append behind `prev`; `next` is the first entry worth trying.
+    pub fn rejected(&mut self, prev: Index, next: Index) {
+        let stale = match self.feed {
+            Feed::Probe { .. } => prev.next() != self.next,
+            Feed::Replicate => prev <= self.matched,
+        };
+        if !stale {
+            self.probe(next);
+        }
+    }
+
+    /// Time passes. What stays without an answer for `patience` is taken for lost: a probe is
+    /// repeated after a heartbeat's time, a pipeline falls back to probing.
+    pub fn tick(&mut self, heartbeat: Ticks, patience: Ticks) {
+        self.silent.0 += 1;
+        match &mut self.feed {
+            Feed::Probe { waiting } => {
+                if *waiting && self.silent >= heartbeat {
+                    *waiting = false;
+                }
+            }
+            Feed::Replicate if self.flight.is_empty() => self.silent = Ticks(0),
+            Feed::Replicate if self.silent >= patience => self.probe(self.matched.next()),
+            Feed::Replicate => {}
+        }
+    }
+
+    fn probe(&mut self, next: Index) {
+        self.next = next.max(self.matched.next());
+        self.feed = Feed::Probe { waiting: false };
+        self.flight.clear();
+        self.flight_bytes = 0;
+        self.silent = Ticks(0);
+        self.check();
+    }
+
+    fn check(&self) {
+        assert!(self.matched < self.next, "P1: matched {} next {}", self.matched, self.next);
+        assert!(self.flight.len() <= MAX_IN_FLIGHT, "P2: {} in flight", self.flight.len());
+    }
+}

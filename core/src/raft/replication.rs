@@ -1,0 +1,198 @@
+//! Replication: the leader's log becomes everybody's (Raft paper §5.3, §5.4.2).
+//!
+//! ```text
+//!  leader   append --------> send ahead of its own disk --------> commit by majority --> tell
+//!  follower          take behind prev, truncate conflicts --> disk --> accepted
+//! ```
+//! Appends leave when a batch of inputs has been taken in, so a burst of proposals travels as one
+//! message per peer. A rejected append carries a hint, so that a conflict costs one round per term
+//! and not one per entry.
+//!
+//! Not here: the pace of one peer (`progress.rs`), truncation (`log.rs`).
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::{Leadership, Message, Raft, Reliance, Role};
+use crate::planted;
+use crate::planted::Bug;
+use crate::raft::quorum::{agreed, majority};
+use crate::raft::{Entry, progress};
+use crate::types::{Index, LogId, NodeId, Ticks};
+
+/// Commands in one append, in bytes; at least one entry always goes.
+const MAX_APPEND_BYTES: usize = 1 << 20;
+/// The same while the peer is only probed: it may be dead.
+const MAX_PROBE_BYTES: usize = 64 << 10;
+
+impl Raft {
+    /// A leader's new command. Refused (none) when this node does not lead.
+    pub fn propose(&mut self, command: Bytes) -> Option<LogId> {
+        self.leads().then(|| self.log.append(self.hard.term, command))
+    }
+
+    pub(super) fn tick_leader(&mut self, ticks: Ticks) {
+        let Role::Leader(leadership) = &mut self.role else { return };
+        leadership.since_heartbeat.0 += ticks.0;
+        leadership.since_quorum_check.0 += 1;
+        let patience = Ticks(self.config.election.0 / 2);
+        for peer in leadership.peers.values_mut() {
+            peer.tick(self.config.heartbeat, patience);
+        }
+        if leadership.since_quorum_check >= self.config.election {
+            leadership.since_quorum_check = Ticks(0);
+            self.check_quorum();
+        }
+    }
+
+    /// Thesis §6.2: a leader without a quorum in touch steps down, so that its clients move on.
+    fn check_quorum(&mut self) {
+        let Role::Leader(leadership) = &mut self.role else { return };
+        let mut heard = 1;
+        for peer in leadership.peers.values_mut() {
+            heard += usize::from(core::mem::take(&mut peer.recent));
+        }
+        if heard < majority(self.config.voters.len()) {
+            self.follow(None);
+        }
+    }
+
+    pub(super) fn on_append(
+        &mut self,
+        from: NodeId,
+        prev: LogId,
+        mut entries: Vec<Entry>,
+        commit: Index,
+    ) {
+        self.heed(from);
+        let mut prev = prev;
+        let committed = self.log.committed();
+        if prev.index < committed {
+            // What is committed here equals the leader's log already (paper §5.4.3).
+            let known = usize::try_from(committed.0 - prev.index.0).unwrap_or(usize::MAX);
+            entries.drain(..known.min(entries.len()));
+            prev = self.log.newest_not_above(LogId { index: committed, term: self.hard.term });
+        }
+        if !self.log.holds(prev) {
+            let hint = self.log.newest_not_above(prev);
+            return self.send(from, Message::AppendRejected { prev: prev.index, hint });
+        }
+        let matched = self.log.merge(prev, entries);
+        self.log.commit_to(commit.min(matched).max(committed));
+        let early = planted!(self.config.planted, Bug::AppendBeforeSync);
+        let reliance = if early { Reliance::Nothing } else { Reliance::Everything };
+        self.send_relying(reliance, from, Message::AppendAccepted { matched });
+    }
+
+    pub(super) fn on_append_accepted(&mut self, from: NodeId, matched: Index) {
+        assert!(!self.leads() || matched <= self.log.last().index, "{from} holds unknown entries");
+        if let Role::Leader(leadership) = &mut self.role
+            && let Some(peer) = leadership.peers.get_mut(&from)
+        {
+            peer.recent = true;
+            peer.accepted(matched);
+        }
+    }
+
+    pub(super) fn on_append_rejected(&mut self, from: NodeId, prev: Index, hint: LogId) {
+        let shared = self.log.newest_not_above(hint);
+        if let Role::Leader(leadership) = &mut self.role
+            && let Some(peer) = leadership.peers.get_mut(&from)
+        {
+            peer.recent = true;
+            peer.rejected(prev, shared.index.next());
+        }
+    }
+
+    pub(super) fn on_heartbeat(&mut self, from: NodeId, commit: Index, round: u64, settled: Index) {
+        self.heed(from);
+        // The leader caps the commit index at what this node acknowledged, so it is in the log.
+        assert!(commit <= self.log.last().index, "L2: {from} commits {commit} beyond this log");
+        self.log.commit_to(commit);
+        self.settled = self.settled.max(settled.min(commit));
+        self.send(from, Message::HeartbeatEcho { round });
+    }
+
+    pub(super) fn on_heartbeat_echo(&mut self, from: NodeId, round: u64) {
+        if let Role::Leader(leadership) = &mut self.role
+            && let Some(peer) = leadership.peers.get_mut(&from)
+        {
+            peer.recent = true;
+            peer.round = peer.round.max(round);
+        }
+    }
+
+    /// Everything a leader owes after a batch of inputs.
+    pub(super) fn flush_leader(&mut self) {
+        if !self.leads() {
+            return;
+        }
+        self.advance_commit();
+        self.confirm_reads();
+        for to in self.peers() {
+            self.feed(to);
+        }
+        let Role::Leader(leadership) = &mut self.role else { return };
+        if leadership.since_heartbeat >= self.config.heartbeat || leadership.rounds.take_call() {
+            leadership.since_heartbeat = Ticks(0);
+            self.send_heartbeats();
+        }
+    }
+
+    fn advance_commit(&mut self) {
+        let Role::Leader(leadership) = &self.role else { return };
+        let mut matched: Vec<Index> = leadership.peers.values().map(|peer| peer.matched).collect();
+        matched.push(self.log.durable()); // Its own disk counts like any other.
+        let everyone = matched.iter().copied().min().unwrap_or_default();
+        let quorum = agreed(&mut matched);
+        let own_term = self.log.term_at(quorum) == Some(self.hard.term);
+        let any_term = planted!(self.config.planted, Bug::CommitOlderTerm);
+        if quorum > self.log.committed() && (own_term || any_term) {
+            self.log.commit_to(quorum); // Paper §5.4.2: never by counting an older term's copies.
+        }
+        self.settled = self.settled.max(everyone.min(self.log.committed()));
+    }
+
+    fn feed(&mut self, to: NodeId) {
+        while let Some((message, bytes, last)) = self.next_append(to) {
+            let Role::Leader(leadership) = &mut self.role else { return };
+            let Some(peer) = leadership.peers.get_mut(&to) else { return };
+            peer.told = self.log.committed();
+            peer.sent(last, bytes);
+            self.send_relying(Reliance::Nothing, to, message);
+        }
+    }
+
+    /// The next append for a peer: its message, the bytes of its commands, its last index.
+    fn next_append(&self, to: NodeId) -> Option<(Message, usize, Index)> {
+        let Role::Leader(Leadership { peers, .. }) = &self.role else { return None };
+        let peer = peers.get(&to)?;
+        let commit = self.log.committed();
+        let probing = matches!(peer.feed(), progress::Feed::Probe { .. });
+        let news = peer.next <= self.log.last().index || peer.told < commit;
+        if !peer.is_open() || !(probing || news) {
+            return None;
+        }
+        let prev_index = peer.next.prev();
+        // None: the peer needs entries that were discarded. It stays behind until it is refilled.
+        let prev = LogId { index: prev_index, term: self.log.term_at(prev_index)? };
+        let most = if probing { MAX_PROBE_BYTES } else { MAX_APPEND_BYTES };
+        let entries = self.log.slice(peer.next, most);
+        let bytes = entries.iter().map(|entry| entry.command.len()).sum();
+        let last = Index(prev_index.0 + entries.len() as u64);
+        Some((Message::Append { prev, entries, commit }, bytes, last))
+    }
+
+    fn send_heartbeats(&mut self) {
+        let Role::Leader(leadership) = &self.role else { return };
+        let (committed, settled) = (self.log.committed(), self.settled);
+        let round = leadership.rounds.current();
+        let beats: Vec<(NodeId, Index)> =
+            leadership.peers.iter().map(|(to, peer)| (*to, committed.min(peer.matched))).collect();
+        for (to, commit) in beats {
+            let message = Message::Heartbeat { commit, round, settled };
+            self.send_relying(Reliance::Nothing, to, message);
+        }
+    }
+}
