@@ -33,7 +33,7 @@ impl DataDir {
                 format!("cannot make the data directory {}: {error}", directory.display())
             })?;
         }
-        check_mode(root)?;
+        check_mode(root);
         let lock = lock(&member.join("lock"))?;
         for name in ["wal", "store", "snap"] {
             make(&member.join(name))
@@ -62,17 +62,13 @@ fn make(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// Keys and values are nobody else's business. As etcd does, this refuses and does not repair.
-fn check_mode(root: &Path) -> Result<(), String> {
-    let describe = |error: io::Error| format!("cannot look at {}: {error}", root.display());
-    let mode = root.metadata().map_err(describe)?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
+/// Keys and values are nobody else's business. As etcd does, this warns and does not repair.
+fn check_mode(root: &Path) {
+    let mode = root.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        let root = root.display();
+        tracing::warn!("others may look into data directory {root} (mode {mode:o}): chmod 700 it");
     }
-    Err(format!(
-        "data directory {} has mode {mode:o}, others may look into it; chmod 700 it",
-        root.display()
-    ))
 }
 
 fn lock(path: &Path) -> Result<File, String> {

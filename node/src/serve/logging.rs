@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// How lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,17 +18,22 @@ pub enum Format {
     Json,
 }
 
+/// Libraries whose daily work is not the member's.
+const QUIET: [&str; 6] = ["fjall", "lsm_tree", "h2", "hyper", "hyper_util", "tonic"];
+
 /// Starts logging. A second call changes nothing.
 pub fn start(format: Format, level: LevelFilter) {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let quiet = QUIET.map(|library| (library, LevelFilter::WARN.min(level)));
+    let filter = Targets::new().with_default(level).with_targets(quiet);
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)
         .with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     // An error means that somebody else has set a subscriber: theirs is as good.
     let _ = match format {
-        Format::Text => builder.try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Text => registry.with(lines).try_init(),
+        Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
 }
 

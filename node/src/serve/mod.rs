@@ -17,7 +17,7 @@ mod consensus;
 mod datadir;
 mod disk;
 mod flags;
-mod greeting;
+pub mod greeting;
 mod identity;
 mod logging;
 mod mailbox;

@@ -86,11 +86,6 @@ impl Waiters {
         drop(table.waiters.take_all());
     }
 
-    /// How many wait.
-    pub fn waiting(&self) -> usize {
-        self.lock().waiters.len()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -41,7 +41,7 @@ impl kv_server::Kv for Kv {
                 self.0.header().complete(&mut response.header);
                 Ok(Response::new(response))
             }
-            other @ (Applied::DeleteRange(_) | Applied::Done) => Err(astray(&other)),
+            other @ (Applied::DeleteRange(_) | Applied::Done) => astray(&other),
         }
     }
 
@@ -58,7 +58,7 @@ impl kv_server::Kv for Kv {
                 self.0.header().complete(&mut response.header);
                 Ok(Response::new(response))
             }
-            other @ (Applied::Put(_) | Applied::Done) => Err(astray(&other)),
+            other @ (Applied::Put(_) | Applied::Done) => astray(&other),
         }
     }
 }
