@@ -37,8 +37,6 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 /// Requests that a client may cancel before the connection counts as an attack. Clients of etcd
 /// cancel whole batches when a context ends.
 const CANCELLED: usize = 65_536;
-/// How long a connection may take to finish its requests when the member stops.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// etcd's pings to a silent client, and how long it has to answer (LI-3).
 const PING: (Duration, Duration) = (Duration::from_secs(7200), Duration::from_secs(20));
 
@@ -63,15 +61,16 @@ impl Port {
         Ok(Self { listeners: urls.iter().map(listen).collect::<Result<_, _>>()? })
     }
 
-    /// Accepts connections until `stop` becomes true, then gives them time to finish.
+    /// Accepts connections until `stop` becomes true, then gives them so much time to finish.
     pub async fn serve(
         self,
         answer: impl Answer,
         metrics: Option<Arc<Metrics>>,
-        stop: watch::Receiver<bool>,
+        (stop, patience): (watch::Receiver<bool>, Duration),
     ) {
         let ports = self.listeners.into_iter().map(|listener| {
-            tokio::spawn(accept(listener, answer.clone(), metrics.clone(), stop.clone()))
+            let end = (stop.clone(), patience);
+            tokio::spawn(accept(listener, answer.clone(), metrics.clone(), end))
         });
         for port in ports.collect::<Vec<_>>() {
             // A task that panicked has ended the process.
@@ -101,7 +100,7 @@ async fn accept(
     listener: TcpListener,
     answer: impl Answer,
     metrics: Option<Arc<Metrics>>,
-    mut stop: watch::Receiver<bool>,
+    (mut stop, patience): (watch::Receiver<bool>, Duration),
 ) {
     let connections = GracefulShutdown::new();
     loop {
@@ -120,7 +119,7 @@ async fn accept(
     }
     drop(listener);
     // Whoever has not finished by then is cut off by the end of the process.
-    let _ = tokio::time::timeout(PATIENCE, connections.shutdown()).await;
+    let _ = tokio::time::timeout(patience, connections.shutdown()).await;
 }
 
 fn connection(

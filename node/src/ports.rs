@@ -136,6 +136,7 @@ fn correct_too_large(headers: &mut HeaderMap) {
 }
 
 fn too_large(message: &str) -> Option<u64> {
-    let rest = message.strip_prefix("Error,%20decoded%20message%20length%20too%20large:%20found%20")?;
+    let rest =
+        message.strip_prefix("Error,%20decoded%20message%20length%20too%20large:%20found%20")?;
     rest.split('%').next()?.parse().ok()
 }

@@ -54,6 +54,11 @@ pub fn boot(config: &Config, data: &DataDir) -> Result<Boot, String> {
         Some(recovered) => recovered,
         None => found(config, data, &mut disk)?,
     };
+    // Looking is not enough for fjall: it makes new files when it opens. So who is wrong here
+    // should learn it from the log, if that still has the founding entry.
+    if let Some(members) = founders(&recovered) {
+        check_member(config, data.root(), recovered.identity, &members)?;
+    }
     for op in &recovered.repairs {
         disk.execute(op).map_err(|failed| failed.to_string())?;
     }
@@ -66,6 +71,7 @@ pub fn boot(config: &Config, data: &DataDir) -> Result<Boot, String> {
     })?;
     let members = members(&store, &recovered)?;
     check_member(config, data.root(), recovered.identity, &members)?;
+    warn_of_other_flags(config, data.root(), recovered.identity);
     Ok(Boot { recovered, store, storage, members, disk })
 }
 
@@ -120,11 +126,8 @@ fn refuse_orphaned_store(data: &DataDir) -> Result<(), String> {
 
 /// The founding members, equal on all of them: sorted, and nothing in it that only one knows.
 fn founding_members(config: &Config) -> Vec<Member> {
-    let mut members: Vec<Member> = config
-        .founders
-        .iter()
-        .map(|(name, urls)| founder(name, urls, &config.token))
-        .collect();
+    let mut members: Vec<Member> =
+        config.founders.iter().map(|(name, urls)| founder(name, urls, &config.token)).collect();
     members.sort_unstable_by_key(|member| member.id);
     members
 }
@@ -152,15 +155,18 @@ fn members(store: &Store, recovered: &Recovered) -> Result<Vec<Member>, String> 
     if !store.members().is_empty() {
         return Ok(store.members().to_vec());
     }
-    let founding = recovered.entries.first().filter(|entry| entry.index == Index(1));
-    let action = founding.and_then(|entry| Command::decode(entry.command.clone()).ok()?.action);
-    match action {
-        Some(Action::Configuration(configuration)) => Ok(configuration.members),
-        Some(Action::Put(_) | Action::DeleteRange(_) | Action::Publish(_)) | None => {
-            Err("neither the key space nor the log says who the members of this cluster are; \
-                 restore both from the same backup"
-                .to_owned())
-        }
+    founders(recovered).ok_or_else(|| {
+        "neither the key space nor the log says who the members of this cluster are; restore both \
+         from the same backup"
+            .to_owned()
+    })
+}
+
+fn founders(recovered: &Recovered) -> Option<Vec<Member>> {
+    let founding = recovered.entries.first().filter(|entry| entry.index == Index(1))?;
+    match Command::decode(founding.command.clone()).ok()?.action? {
+        Action::Configuration(configuration) => Some(configuration.members),
+        Action::Put(_) | Action::DeleteRange(_) | Action::Publish(_) => None,
     }
 }
 
@@ -198,6 +204,10 @@ fn check_member(
             other.name
         ));
     }
+    Ok(())
+}
+
+fn warn_of_other_flags(config: &Config, root: &Path, identity: Identity) {
     let by_flags = derived(config, &founding_members(config));
     if config.founders_given && by_flags != identity {
         tracing::warn!(
@@ -210,5 +220,4 @@ fn check_member(
             identity.cluster
         );
     }
-    Ok(())
 }

@@ -103,9 +103,8 @@ impl ReadDisk for Disk {
     type Error = Failed;
 
     fn list(&self) -> Result<Vec<String>, Failed> {
-        let failed = |error: io::Error| {
-            Failed(format!("cannot list {}: {error}", self.directory.display()))
-        };
+        let failed =
+            |error: io::Error| Failed(format!("cannot list {}: {error}", self.directory.display()));
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
             names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());

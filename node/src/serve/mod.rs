@@ -30,8 +30,8 @@ mod threads;
 pub mod url;
 pub mod version;
 mod vitals;
-mod wal;
 mod waiters;
+mod wal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -55,6 +55,8 @@ use crate::serve::threads::Threads;
 
 /// Threads that serve connections.
 const WORKERS: usize = 2;
+/// How long clients' connections may take to finish their requests when the member stops.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two attempts to publish.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -123,10 +125,13 @@ fn serve_on(runtime: &Runtime, config: &Config) -> Result<(), String> {
         let (stop, stopped) = watch::channel(false);
         peers.connect(replica.identity);
         let peer_port = PeerPort::new(&replica, ids);
-        let peer_port = tokio::spawn(members.serve(peer_port, None, stopped.clone()));
+        // A stream between members has no end to wait for.
+        let end = (stopped.clone(), Duration::ZERO);
+        let peer_port = tokio::spawn(members.serve(peer_port, None, end));
         let client_port = ClientPort::new(&replica, Arc::clone(&peers));
         let metrics = Some(Arc::clone(&replica.metrics));
-        let client_port = tokio::spawn(clients.serve(client_port, metrics, stopped));
+        let end = (stopped, PATIENCE);
+        let client_port = tokio::spawn(clients.serve(client_port, metrics, end));
         tokio::spawn(publish(Arc::clone(&replica), config.name.clone(), config.clone_urls()));
         let name = wait_for_signal().await?;
         tracing::info!("stopping after {name}");

@@ -55,7 +55,9 @@ impl Url {
         let found = self.resolve();
         // As etcd does: where localhost is both, the older protocol is what clients try.
         let v4 = found.iter().find(|address| address.is_ipv4());
-        v4.or(found.first()).copied().ok_or_else(|| format!("\"{self}\": the host does not resolve"))
+        v4.or(found.first())
+            .copied()
+            .ok_or_else(|| format!("\"{self}\": the host does not resolve"))
     }
 
     /// All addresses behind it, sorted; none if the name is unknown.
