@@ -236,6 +236,9 @@ impl Member {
     }
 
     fn on_receive(&mut self, envelope: Envelope) {
+        if !self.raft.is_for_us(&envelope) {
+            return;
+        }
         match envelope.message {
             Message::Forward { command } => self.on_forward(envelope.from, envelope.term, command),
             Message::ReadIndex { boot, round, index } if boot == self.boot => {
@@ -260,7 +263,8 @@ impl Member {
 
     fn on_request(&mut self, id: RequestId, request: Request) {
         assert_eq!(id.boot, self.boot, "{id} is not of this life");
-        if self.is_crowded() {
+        let proposes = matches!(request, Request::Propose(_));
+        if proposes && self.is_crowded() {
             self.replies.push(Output::Reply(id, Unavailable::TooManyRequests));
             return;
         }
