@@ -1,5 +1,7 @@
 //! Three members: they agree, they survive each other, and without a quorum they say so.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! A cluster of one, as a client and an operator see it.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_core::wal::{FileOp, ReadDisk};
 
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// A directory of log files.
 #[derive(Debug)]

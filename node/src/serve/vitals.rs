@@ -48,7 +48,7 @@ impl Vitals {
 
     /// The whole view.
     pub fn view(&self) -> View {
-        self.lock().clone()
+        *self.lock()
     }
 
     /// Follows the leader.
