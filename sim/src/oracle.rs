@@ -63,7 +63,9 @@ impl Turn {
             && self.before.term == self.after.term
     }
 
-    fn was_elected(&self) -> bool {
+    /// Whether the member came to lead its term in this turn.
+    #[must_use]
+    pub fn was_elected(&self) -> bool {
         self.after.role == RoleKind::Leader && !self.led()
     }
 }
