@@ -11,22 +11,23 @@ use crate::verdict::{Invariant, Violation};
 /// Every so many seeds get a second opinion.
 const SECOND_OPINION: u64 = 10;
 
-/// Judges the record of a run.
-pub fn judge(operations: Vec<Operation>, seed: u64) -> Result<(), Violation> {
-    let history = match History::new(operations) {
-        Ok(history) => history,
-        Err((place, why)) => {
-            return broken(format!("the record is malformed at {place}: {why}"));
-        }
-    };
-    match quorate_checks::judge(&history) {
+/// The record of a run as a history.
+pub fn history(operations: Vec<Operation>) -> Result<History, Violation> {
+    History::new(operations).or_else(|(place, why)| {
+        Violation::of(Invariant::Linearizability, format!("malformed record, {place}: {why}"))
+    })
+}
+
+/// Judges what clients saw.
+pub fn judge(history: &History, seed: u64) -> Result<(), Violation> {
+    match quorate_checks::judge(history) {
         Verdict::Linearizable(_) => {}
         verdict @ (Verdict::Illegal(_) | Verdict::Unknown(_)) => return broken(verdict.to_string()),
     }
     if !seed.is_multiple_of(SECOND_OPINION) {
         return Ok(());
     }
-    match wgl::judge(&history, Budget::default()) {
+    match wgl::judge(history, Budget::default()) {
         Verdict::Illegal(rejection) => broken(format!("second opinion: {rejection}")),
         Verdict::Linearizable(_) | Verdict::Unknown(_) => Ok(()),
     }

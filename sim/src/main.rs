@@ -1,6 +1,6 @@
 //! x
 fn main() {
-    use quorate_sim::*;
+    use quorate_sim::*; 
     let a: Vec<String> = std::env::args().collect();
     let seed: u64 = a[1].parse().unwrap();
     let n: u64 = a.get(2).map_or(1, |x| x.parse().unwrap());
@@ -15,6 +15,11 @@ fn main() {
         let o = run(plan, engine, None, reader);
         sim += o.simulated;
         all.merge(&o.counters);
+        if let (1, Ok(f)) = (n, std::env::var("HIST")) {
+            let h = o.history.as_ref().unwrap();
+            h.write(std::fs::File::create(f).unwrap()).unwrap();
+            println!("wgl: {}", quorate_checks::linearizable::wgl::judge(h, Default::default()));
+        }
         if n == 1 { println!("{o}"); } else if let Err(v) = &o.verdict { println!("seed {s}: {v}"); }
     }
     println!("{all}");

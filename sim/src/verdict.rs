@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use quorate_checks::history::History;
+
 use crate::clock::Micros;
 use crate::counters::Counters;
 
@@ -96,10 +98,12 @@ impl fmt::Display for Violation {
 }
 
 /// What came out of a run.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Outcome {
     /// Whether everything held.
     pub verdict: Result<(), Violation>,
+    /// What the clients saw.
+    pub history: Option<History>,
     /// What happened how often.
     pub counters: Counters,
     /// Stands for every event of the run.

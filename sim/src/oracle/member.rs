@@ -98,8 +98,8 @@ impl Watched {
     pub fn on_send(&self, envelope: &Envelope) -> Check {
         let term = envelope.term;
         let kept = match &envelope.message {
-            Message::Vote { granted: true } => self.durable_vote(term) == Some(envelope.to),
-            Message::RequestVote { .. } => self.durable_vote(term) == Some(envelope.from),
+            Message::Vote { granted: true } => self.cannot_vote_otherwise(term, envelope.to),
+            Message::RequestVote { .. } => self.cannot_vote_otherwise(term, envelope.from),
             Message::AppendAccepted { matched } => self.holds(*matched, term),
             Message::Vote { granted: false }
             | Message::RequestPreVote { .. }
@@ -118,6 +118,15 @@ impl Watched {
         let (hard, last) = (self.durable.hard, self.durable.last());
         let what = format!("{envelope} leaves; durable is {hard} up to entry {last}");
         Violation::of(Invariant::Durability, what)
+    }
+
+    /// Whether no restart could make it vote for another in `term`: the vote is durable, or, if it
+    /// was overtaken before it was ever written, a later term is.
+    fn cannot_vote_otherwise(&self, term: Term, whom: NodeId) -> bool {
+        match self.durable_vote(term) {
+            Some(vote) => vote == whom,
+            None => self.durable.hard.term > term,
+        }
     }
 
     /// Whether the disk holds what the log held at `matched` in `term`. If a later term's write is

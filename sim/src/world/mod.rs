@@ -291,13 +291,16 @@ impl World {
             let what = "the run came to nothing: no event is left".to_owned();
             Violation::of(Invariant::Liveness, what)
         });
-        let operations = self.clients.close();
-        let verdict = verdict.and_then(|()| judge::judge(operations, self.plan.settings.seed));
+        let history = judge::history(self.clients.close());
+        let seen = history.as_ref().map_err(Clone::clone);
+        let verdict = verdict
+            .and_then(|()| seen.and_then(|seen| judge::judge(seen, self.plan.settings.seed)));
         if let Err(violation) = &verdict {
             self.trace.event(self.now, format_args!("violation of {violation}"));
         }
         self.counters.add(Counter::Committed, self.oracle.committed());
         Outcome {
+            history: history.ok(),
             verdict,
             counters: self.counters,
             hash: self.trace.hash(),
