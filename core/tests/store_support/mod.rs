@@ -24,14 +24,14 @@ pub type Disk = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// A store, its image and its disk.
 #[derive(Debug)]
-pub struct Member1 {
+pub struct Node {
     pub store: Store,
     pub image: Image,
     pub disk: Disk,
     pub log: Vec<Entry>,
 }
 
-impl Member1 {
+impl Node {
     pub fn new() -> Self {
         let (store, image) = (Store::new(), Image::new(None));
         Self { store, image, disk: Disk::new(), log: Vec::new() }
