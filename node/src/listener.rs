@@ -9,6 +9,7 @@
 //!
 //! Not here: what is answered.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -42,8 +43,10 @@ const PING: (Duration, Duration) = (Duration::from_secs(7200), Duration::from_se
 
 /// What answers the requests of one kind of port.
 pub trait Answer: Clone + Send + Sync + 'static {
+    /// The answer to come. It is moved about with its request, so it should be small.
+    type Future: Future<Output = Result<Response<Body>, Infallible>> + Send;
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+    fn answer(&self, request: Request<Incoming>) -> Self::Future;
 }
 
 /// Listens on every URL. Nothing is accepted before [`Port::serve`].
@@ -130,10 +133,7 @@ fn connection(
 ) {
     // Answers are small and somebody waits for each of them.
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request| {
-        let answer = answer.clone();
-        async move { Ok::<_, std::convert::Infallible>(answer.answer(request).await) }
-    });
+    let service = hyper::service::service_fn(move |request| answer.answer(request));
     let io = TokioIo::new(Counted { stream, metrics });
     let connection = builder().serve_connection(io, service).into_owned();
     let watched = connections.watch(connection);

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod bench;
+mod codec;
 mod ctl;
 mod http;
 mod listener;
