@@ -56,6 +56,7 @@ use core::fmt;
 
 pub use codec::CodecError;
 pub use entry::Entry;
+pub(crate) use entry::write_span;
 pub use log::Log;
 pub use message::{Envelope, Message};
 use outbox::{Outbox, Reliance};
