@@ -21,6 +21,7 @@ mod ports;
 mod rpc;
 mod serve;
 mod service;
+mod wire;
 
 /// Requests are many small allocations on one thread that are freed on another.
 #[global_allocator]
