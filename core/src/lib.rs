@@ -24,6 +24,7 @@
 
 extern crate alloc;
 
+pub mod actors;
 pub mod api;
 
 pub mod member;

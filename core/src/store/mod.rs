@@ -1,1 +1,180 @@
-//! The key space.
+//! The replicated state as a value: the key space, the members, and how far the log is applied.
+//!
+//! ```text
+//!   committed entries, in order                       reads, at any time
+//!        |                                                 |
+//!        v                                                 v
+//!      apply -----> KeySpace   keys with their past <--- range
+//!        |  \-----> Cluster    members              <--- members
+//!        |  \-----> position   applied, hashes
+//!        v
+//!      Applied { reply, rows } --rows--> Image --batches--> disk --rows--> Loader --> Store
+//! ```
+//! There is one `&mut Store`, and the applier holds it. Equal logs make equal stores: nothing here
+//! depends on the member, the moment or chance, and the rolling hash shows it at every entry.
+//!
+//! Memory: a pair lives in one allocation, its encoded record (`mvcc/record.rs`); the index and the
+//! list of revisions around it are packed pages.
+//!
+//! Invariants:
+//! - S1. Stores that applied the same entries are equal, whether or not they were loaded from rows
+//!   in between.
+//! - S2. The rows of all applied entries, and the position, are the whole of the store.
+//!
+//! Not here: watchers, leases, users; compaction; who waits for an answer (`actors.rs`).
+
+mod apply;
+mod cluster;
+mod digest;
+mod image;
+mod load;
+mod mvcc;
+mod rows;
+
+use core::fmt;
+
+pub use self::apply::Applied;
+pub use self::image::{Batch, Image};
+pub use self::load::Loader;
+pub use self::mvcc::{Cursor, Step};
+pub use self::rows::{Damage, Row};
+
+use self::cluster::Cluster;
+use self::digest::Digest;
+use self::mvcc::KeySpace;
+use self::rows::{Position, Tally};
+use crate::api::Refusal;
+use crate::api::etcdserverpb::{Member, RangeRequest};
+use crate::types::LogId;
+
+/// The state that the log replicates.
+#[derive(Clone)]
+pub struct Store {
+    applied: LogId,
+    space: KeySpace,
+    cluster: Cluster,
+    state_hash: u64,
+    tally: Tally,
+    size: u64,
+}
+
+impl Store {
+    /// The state before the first entry: no keys, revision 1.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            applied: LogId::default(),
+            space: KeySpace::new(),
+            cluster: Cluster::default(),
+            state_hash: 0,
+            tally: Tally::default(),
+            size: 0,
+        }
+    }
+
+    /// The last entry that is applied; 0@0 before the first one.
+    #[must_use]
+    pub fn applied(&self) -> LogId {
+        self.applied
+    }
+
+    /// The current revision.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.space.revision()
+    }
+
+    /// The oldest revision that may be read; 0 if nothing was ever compacted.
+    #[must_use]
+    pub fn compact_revision(&self) -> i64 {
+        self.space.compacted()
+    }
+
+    /// The rolling hash of all effects so far: equal on all members at an equal applied index.
+    #[must_use]
+    pub fn state_hash(&self) -> u64 {
+        self.state_hash
+    }
+
+    /// A hash of the whole state, read afresh: it finds what was changed without an entry.
+    #[must_use]
+    pub fn full_hash(&self) -> u64 {
+        let mut tally = Tally::default();
+        for (at, record) in self.space.records() {
+            tally.add(&Row::record(at, record).key, record.as_ref());
+        }
+        if let Some(row) = self.cluster.row() {
+            tally.add(&row.key, &row.value);
+        }
+        let position = Position { sum: tally.sum, size: tally.bytes, ..self.position() };
+        let mut digest = Digest::new(0);
+        digest.bytes(&position.encode().value);
+        digest.word(self.keys() as u64);
+        digest.finish()
+    }
+
+    /// The members of the cluster, sorted by id.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        self.cluster.members()
+    }
+
+    /// Bytes of all stored rows but the position.
+    #[must_use]
+    pub fn size_in_use(&self) -> u64 {
+        self.tally.bytes
+    }
+
+    /// The most that [`Store::size_in_use`] ever was.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How many keys exist.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.space.keys()
+    }
+
+    /// Reads a range from its beginning, or on from `cursor`, looking at no more than `budget`
+    /// keys. All steps of one read see the same revision.
+    pub fn range(
+        &self,
+        request: &RangeRequest,
+        cursor: Option<Cursor>,
+        budget: usize,
+    ) -> Result<Step, Refusal> {
+        self.space.range(request, cursor, budget)
+    }
+
+    /// The row that says how far the rows are. It goes into the batch with the last of them.
+    #[must_use]
+    pub fn position_row(&self) -> Row {
+        self.position().encode()
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            applied: self.applied,
+            revision: self.revision(),
+            compacted: self.compact_revision(),
+            state_hash: self.state_hash,
+            sum: self.tally.sum,
+            size: self.size,
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (applied, revision, keys) = (self.applied, self.revision(), self.keys());
+        write!(f, "Store({applied}, revision {revision}, {keys} keys, {:x})", self.state_hash)
+    }
+}

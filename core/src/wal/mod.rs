@@ -2,9 +2,43 @@
 //!
 //! The planner turns waiting [`Write`]s into one batch, one sync, one receipt (group commit). It
 //! touches no file: the driver executes the operations in order, and the simulator may cut the
-//! power between any two of them.
+//! power between any two of them, and inside.
+//!
+//! ```text
+//!   Write, Write, .. --plan--> FileOp .. + Unsynced --the driver did them all--> Receipt
+//!
+//!   000000000000002a.wal                                  512-byte sectors
+//!   +--------+-----------------+--------+--------+- - - - - - - - - - +
+//!   | header | batch           | batch  | batch  | blank              |
+//!   +--------+-----------------+--------+--------+- - - - - - - - - - +
+//!     |        head: chain, promise, mark | records: index, term, command | tail: promise
+//!     identity, sequence; base and promise so far; where segment 29 ended, and its chain value
+//! ```
+//! Reading order: this file (the border), `record.rs` (a batch, byte by byte), `sector.rs` (its
+//! frame on disk), `segment.rs` (a file), `plan.rs` (writing), `survey.rs` (torn or damaged?),
+//! `recover.rs` (reading). `outline.rs` and `fields.rs` serve both sides.
+//!
+//! Invariants, each asserted where it is written and judged where it is read:
+//! - W1. A receipt exists only when every operation planned with it has succeeded.
+//! - W2. Batch `n+1` is written after the sync of batch `n`: only the newest can be torn.
+//! - W3. Terms never go back, and a vote stays for the rest of its term.
+//! - W4. No sector of a batch is blank, so a blank one was never written.
+//! - W5. A final name is given to a segment when its header and first batch are durable.
+//! - W6. The log has no gap and its terms never go back; nothing up to the base ever changes.
+//! - W7. Segments are removed oldest first, and only when a durable mark covers them.
+//! - W8. Nothing that was promised is dropped silently: start-up finds the log, or [`Damage`].
 //!
 //! Not here: who executes the operations, and what the entries mean.
+
+mod damage;
+mod fields;
+mod outline;
+mod plan;
+mod record;
+mod recover;
+mod sector;
+mod segment;
+mod survey;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,6 +49,11 @@ use bytes::Bytes;
 use crate::planted::Bug;
 use crate::raft::Entry;
 use crate::types::{ClusterId, HardState, LogId, NodeId};
+
+pub use damage::{Damage, Flaw};
+pub use plan::Wal;
+pub use recover::recover;
+pub use sector::SECTOR;
 
 /// Something to make durable, in the order asked for.
 #[derive(Clone, PartialEq, Debug)]
@@ -27,7 +66,8 @@ pub struct Write {
     /// replaced (Raft §5.3).
     pub entries: Vec<Entry>,
     /// Entries up to and including this one may be forgotten: the store has them durably and no
-    /// voter needs them.
+    /// voter needs them. It speaks of the log before `entries`. Where the log does not hold this
+    /// entry (a snapshot was installed), it takes the place of the whole log (Raft §7).
     pub discard: Option<LogId>,
 }
 
@@ -113,6 +153,16 @@ pub struct Layout {
 
 /// What start-up found.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one, at start-up")]
+pub enum Found {
+    /// No log was ever completed here.
+    Nothing,
+    /// A log.
+    Log(Recovered),
+}
+
+/// A log that was read.
+#[derive(Debug)]
 pub struct Recovered {
     /// Whose log it is.
     pub identity: Identity,
@@ -162,7 +212,3 @@ impl fmt::Display for Write {
         self.discard.map_or(Ok(()), |to| write!(f, " discard {to}"))
     }
 }
-
-/// The planner.
-#[derive(Debug)]
-pub struct Wal {}

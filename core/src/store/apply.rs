@@ -1,0 +1,177 @@
+//! One committed entry becomes one result: the same on every member (CO-4).
+//!
+//! ```text
+//!  Entry --decode--> Command --> put | delete | members
+//!                                 |        |        |
+//!                                 v        v        v
+//!                            new state + rows + outcome --> Applied
+//!                                           \---> rolling hash
+//! ```
+//! A refusal is an outcome like any other: it changes nothing but the position. What the leader
+//! checked before it proposed is not checked again but asserted: an entry that breaks it would
+//! break every member alike, and must be seen.
+//!
+//! Invariants:
+//! - A1. Entries are applied one by one, in log order, each once.
+//! - A2. The outcome depends on the state and the entry alone.
+//!
+//! Not here: what makes a command acceptable (`request.rs`).
+
+use alloc::vec::Vec;
+
+use prost::Message;
+
+use super::Store;
+use super::digest::Digest;
+use super::mvcc::{Put, Record, Written};
+use super::rows::Row;
+use crate::api::etcdserverpb::{
+    DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, ResponseHeader,
+};
+use crate::api::wire::command::Action;
+use crate::api::wire::{Command, Configuration, Publish};
+use crate::api::{KeyRange, Refusal, Response};
+use crate::raft::Entry;
+use crate::request::requester;
+use crate::types::{LogId, RequestId};
+
+/// What an applied entry leads to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Applied {
+    /// The entry.
+    pub id: LogId,
+    /// Who asked, and the answer; none if nobody did.
+    pub reply: Option<(RequestId, Result<Response, Refusal>)>,
+    /// What to make durable, in order.
+    pub rows: Vec<Row>,
+}
+
+/// What came of a command: an answer or a refusal.
+type Outcome = Result<Response, Refusal>;
+
+impl Store {
+    /// Applies the next committed entry.
+    pub fn apply(&mut self, entry: &Entry) -> Applied {
+        assert_eq!(entry.index, self.applied.index.next(), "A1: {entry} after {}", self.applied);
+        assert!(entry.term >= self.applied.term, "A1: {entry} after {}", self.applied);
+        let command = decode(entry);
+        let asker = requester(&command);
+        let mut rows = Vec::new();
+        let outcome = command.action.map(|action| self.act(action, &mut rows));
+        self.applied = entry.id();
+        self.account(&rows, outcome.as_ref());
+        let reply = asker.map(|id| (id, outcome.unwrap_or(Ok(Response::Done))));
+        Applied { id: self.applied, reply, rows }
+    }
+
+    fn act(&mut self, action: Action, rows: &mut Vec<Row>) -> Outcome {
+        match action {
+            Action::Put(put) => self.put(&put, rows),
+            Action::DeleteRange(delete) => Ok(self.delete_range(&delete, rows)),
+            Action::Configuration(members) => Ok(self.configure(members, rows)),
+            Action::Publish(publish) => Ok(self.publish(publish, rows)),
+        }
+    }
+
+    fn put(&mut self, put: &PutRequest, rows: &mut Vec<Row>) -> Outcome {
+        assert!(!put.key.is_empty(), "the border lets no empty key through");
+        if put.lease != 0 {
+            return Err(Refusal::LeaseNotFound); // There are no leases yet (KV-18).
+        }
+        if (put.ignore_value || put.ignore_lease) && self.space.get(&put.key).is_none() {
+            return Err(Refusal::KeyNotFound);
+        }
+        let written = self.space.put(Put {
+            key: &put.key,
+            value: (!put.ignore_value).then_some(&put.value),
+            lease: (!put.ignore_lease).then_some(put.lease),
+        });
+        let previous = written.previous.as_ref().filter(|_| put.prev_kv);
+        let prev_kv = previous.map(Record::key_value);
+        rows.push(row_of(&written));
+        Ok(Response::Put(PutResponse { header: self.header(), prev_kv }))
+    }
+
+    fn delete_range(&mut self, delete: &DeleteRangeRequest, rows: &mut Vec<Row>) -> Response {
+        assert!(!delete.key.is_empty(), "the border lets no empty key through");
+        let written = self.space.delete(KeyRange::new(&delete.key, &delete.range_end));
+        rows.extend(written.iter().map(row_of));
+        let removed = written.iter().filter_map(|written| written.previous.as_ref());
+        Response::DeleteRange(DeleteRangeResponse {
+            header: self.header(),
+            deleted: i64::try_from(written.len()).expect("keys fit in memory"),
+            prev_kvs: removed.filter(|_| delete.prev_kv).map(Record::key_value).collect(),
+        })
+    }
+
+    fn configure(&mut self, configuration: Configuration, rows: &mut Vec<Row>) -> Response {
+        let before = self.cluster.row();
+        self.cluster.configure(configuration.members);
+        self.replace_members(before, rows)
+    }
+
+    /// A member that is no longer one is not heard.
+    fn publish(&mut self, publish: Publish, rows: &mut Vec<Row>) -> Response {
+        let before = self.cluster.row();
+        if self.cluster.publish(publish) {
+            self.replace_members(before, rows);
+        }
+        Response::Done
+    }
+
+    fn replace_members(&mut self, before: Option<Row>, rows: &mut Vec<Row>) -> Response {
+        if let Some(row) = before {
+            self.tally.remove(&row.key, &row.value);
+        }
+        rows.extend(self.cluster.row());
+        Response::Done
+    }
+
+    /// Adds the effect of an entry to the sums and the rolling hash.
+    fn account(&mut self, rows: &[Row], outcome: Option<&Outcome>) {
+        let mut digest = Digest::new(self.state_hash);
+        digest.word(self.applied.index.0);
+        digest.word(self.applied.term.0);
+        digest.word(outcome.map_or(0, code));
+        for row in rows {
+            digest.word(self.tally.add(&row.key, &row.value));
+        }
+        self.state_hash = digest.finish();
+        self.size = self.size.max(self.tally.bytes);
+    }
+
+    fn header(&self) -> Option<ResponseHeader> {
+        Some(ResponseHeader { revision: self.revision(), ..Default::default() })
+    }
+}
+
+/// An empty command is a new leader's no-op; any other asks for something.
+fn decode(entry: &Entry) -> Command {
+    match Command::decode(entry.command.clone()) {
+        Ok(command) if command.action.is_some() || entry.command.is_empty() => command,
+        Ok(_) => panic!("entry {} asks for nothing that this version knows", entry.id()),
+        Err(error) => panic!("entry {} is no command: {error}", entry.id()),
+    }
+}
+
+fn row_of(written: &Written) -> Row {
+    Row::record(written.at, &written.record)
+}
+
+/// A number for the kind of an outcome, fixed for ever: it goes into the rolling hash.
+fn code(outcome: &Outcome) -> u64 {
+    match outcome {
+        Ok(Response::Done) => 1,
+        Ok(Response::Put(_)) => 2,
+        Ok(Response::DeleteRange(_)) => 3,
+        Err(Refusal::EmptyKey) => 101,
+        Err(Refusal::KeyNotFound) => 102,
+        Err(Refusal::ValueProvided) => 103,
+        Err(Refusal::LeaseProvided) => 104,
+        Err(Refusal::InvalidSortOption) => 105,
+        Err(Refusal::Compacted) => 106,
+        Err(Refusal::FutureRevision) => 107,
+        Err(Refusal::LeaseNotFound) => 108,
+        Err(Refusal::TooLarge) => 109,
+    }
+}
