@@ -32,7 +32,7 @@ use crate::api::Unavailable;
 use crate::api::wire::Command;
 use crate::planted::Bug;
 use crate::raft::{self, Entry, Envelope, Message, Raft, Reader, Start, View};
-use crate::request::{Request, requester_of};
+use crate::request::{self, Request, requester_of};
 use crate::types::{ClusterId, Index, LogId, NodeId, RequestId, Term, Ticks};
 use crate::wal::{Receipt, Write};
 
@@ -236,6 +236,9 @@ impl Member {
     }
 
     fn on_receive(&mut self, envelope: Envelope) {
+        if !self.raft.is_for_us(&envelope) {
+            return;
+        }
         match envelope.message {
             Message::Forward { command } => self.on_forward(envelope.from, envelope.term, command),
             Message::ReadIndex { boot, round, index } if boot == self.boot => {
@@ -253,14 +256,15 @@ impl Member {
         if term != self.raft.term() || !self.raft.leads() || self.is_crowded() {
             return;
         }
-        if Command::decode(command.clone()).is_ok() && self.admission.admit(term, id) {
+        if is_sound(&command) && self.admission.admit(term, id) {
             self.raft.propose(command);
         }
     }
 
     fn on_request(&mut self, id: RequestId, request: Request) {
         assert_eq!(id.boot, self.boot, "{id} is not of this life");
-        if self.is_crowded() {
+        let proposes = matches!(request, Request::Propose(_));
+        if proposes && self.is_crowded() {
             self.replies.push(Output::Reply(id, Unavailable::TooManyRequests));
             return;
         }
@@ -358,6 +362,15 @@ impl Member {
     }
 }
 
+/// Whether every member could apply a foreign command: one that nobody can apply must never get
+/// into a log.
+fn is_sound(command: &Bytes) -> bool {
+    match Command::decode(command.clone()) {
+        Ok(Command { action: Some(action), .. }) => request::check(&action).is_ok(),
+        Ok(Command { action: None, .. }) | Err(_) => false,
+    }
+}
+
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -386,9 +399,6 @@ impl fmt::Display for Output {
 
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.entries.first(), self.entries.last()) {
-            (Some(first), Some(last)) => write!(f, "{}..{}", first.id(), last.id()),
-            _ => f.write_str("nothing"),
-        }
+        raft::write_span(f, &self.entries)
     }
 }

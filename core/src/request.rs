@@ -38,15 +38,6 @@ pub enum Request {
 
 /// Checks a put and encodes it as the command of `id`. `limit` is in bytes of the encoded command.
 pub fn put(id: RequestId, put: PutRequest, limit: usize) -> Result<Request, Refusal> {
-    if put.key.is_empty() {
-        return Err(Refusal::EmptyKey);
-    }
-    if put.ignore_value && !put.value.is_empty() {
-        return Err(Refusal::ValueProvided);
-    }
-    if put.ignore_lease && put.lease != 0 {
-        return Err(Refusal::LeaseProvided);
-    }
     propose(id, Action::Put(put), limit)
 }
 
@@ -56,9 +47,6 @@ pub fn delete_range(
     delete: DeleteRangeRequest,
     limit: usize,
 ) -> Result<Request, Refusal> {
-    if delete.key.is_empty() {
-        return Err(Refusal::EmptyKey);
-    }
     propose(id, Action::DeleteRange(delete), limit)
 }
 
@@ -92,6 +80,29 @@ pub fn check_range(range: &RangeRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a command must keep to on every member: checked where a client's call or another member's
+/// forward comes in, relied upon where it is applied.
+pub fn check(action: &Action) -> Result<(), Refusal> {
+    match action {
+        Action::Put(put) => check_put(put),
+        Action::DeleteRange(delete) if delete.key.is_empty() => Err(Refusal::EmptyKey),
+        Action::DeleteRange(_) | Action::Configuration(_) | Action::Publish(_) => Ok(()),
+    }
+}
+
+fn check_put(put: &PutRequest) -> Result<(), Refusal> {
+    if put.key.is_empty() {
+        return Err(Refusal::EmptyKey);
+    }
+    if put.ignore_value && !put.value.is_empty() {
+        return Err(Refusal::ValueProvided);
+    }
+    if put.ignore_lease && put.lease != 0 {
+        return Err(Refusal::LeaseProvided);
+    }
+    Ok(())
+}
+
 /// Who asked for a command; none for the founding entry.
 #[must_use]
 pub fn requester(command: &Command) -> Option<RequestId> {
@@ -113,6 +124,7 @@ pub fn requester_of(command: &[u8]) -> Option<RequestId> {
 fn propose(id: RequestId, action: Action, limit: usize) -> Result<Request, Refusal> {
     assert!(id.n > 0, "request numbers count from 1");
     assert!(id.member.0 > 0 && id.boot > 0, "a zero field is left out on the wire: {id}");
+    check(&action)?;
     let command = Command { member: id.member.0, boot: id.boot, n: id.n, action: Some(action) };
     if command.encoded_len() > limit {
         return Err(Refusal::TooLarge);

@@ -1,1 +1,4 @@
 //! placeholder
+pub mod history;
+pub mod linearizable;
+pub mod model;

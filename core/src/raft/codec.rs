@@ -1,23 +1,22 @@
 //! Envelopes as bytes: the border where a peer's bytes become typed values or a refusal.
 //!
 //! What is checked here can be taken for granted behind it: entries follow `prev` without a gap,
-//! terms do not go down inside a message or exceed the sender's. Commands are copied right-sized,
-//! because a decoded slice would keep the whole received frame alive.
+//! terms do not go down inside a message or exceed the sender's. Decoding from a plain slice copies
+//! each command right-sized; decoding from `Bytes` would share, and so keep, the whole frame.
 //!
 //! Not here: framing, and whether the sender is who it says (`node/src/serve/peer.rs`).
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use bytes::Bytes;
 use prost::Message as _;
 
 use super::{Entry, Envelope, Message};
 use crate::api::wire::{self, envelope::Message as Wire};
 use crate::types::{Index, LogId, NodeId, Term};
 
-/// Log positions beyond this are nonsense: counting to it takes longer than any disk lasts.
-const MAX_INDEX: u64 = 1 << 62;
+/// Log positions and terms beyond this are nonsense: counting to it takes longer than any disk lasts.
+const MAX_COUNT: u64 = 1 << 62;
 
 /// Why bytes are not an envelope.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,7 +27,7 @@ pub enum CodecError {
     Empty,
     /// Entries that do not follow each other.
     Disordered(Index),
-    /// An index that no log can reach.
+    /// An index or a term that nobody can count to.
     Absurd(u64),
 }
 
@@ -48,8 +47,9 @@ impl Envelope {
     /// Reads one envelope, which takes up all of `bytes`.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let wire = wire::Envelope::decode(bytes).map_err(CodecError::Malformed)?;
-        let message = from_wire(wire.message.ok_or(CodecError::Empty)?, Term(wire.term))?;
-        Ok(Self { from: NodeId(wire.from), to: NodeId(wire.to), term: Term(wire.term), message })
+        let term = term(wire.term)?;
+        let message = from_wire(wire.message.ok_or(CodecError::Empty)?, term)?;
+        Ok(Self { from: NodeId(wire.from), to: NodeId(wire.to), term, message })
     }
 }
 
@@ -91,21 +91,21 @@ fn to_wire(message: &Message) -> Wire {
     }
 }
 
-fn from_wire(wire: Wire, term: Term) -> Result<Message, CodecError> {
+fn from_wire(wire: Wire, sender: Term) -> Result<Message, CodecError> {
     Ok(match wire {
         Wire::RequestPreVote(candidacy) => Message::RequestPreVote { last: last(&candidacy)? },
         Wire::PreVote(ballot) => {
-            Message::PreVote { granted: ballot.granted, term: Term(ballot.term) }
+            Message::PreVote { granted: ballot.granted, term: term(ballot.term)? }
         }
         Wire::RequestVote(candidacy) => Message::RequestVote { last: last(&candidacy)? },
         Wire::Vote(ballot) => Message::Vote { granted: ballot.granted },
-        Wire::Append(append) => append_from_wire(append, term)?,
+        Wire::Append(append) => append_from_wire(append, sender)?,
         Wire::AppendAccepted(accepted) => {
             Message::AppendAccepted { matched: index(accepted.matched)? }
         }
         Wire::AppendRejected(rejected) => Message::AppendRejected {
             prev: index(rejected.prev_index)?,
-            hint: LogId { index: index(rejected.hint_index)?, term: Term(rejected.hint_term) },
+            hint: LogId { index: index(rejected.hint_index)?, term: term(rejected.hint_term)? },
         },
         Wire::Heartbeat(beat) => Message::Heartbeat {
             commit: index(beat.commit)?,
@@ -113,9 +113,7 @@ fn from_wire(wire: Wire, term: Term) -> Result<Message, CodecError> {
             settled: index(beat.settled)?,
         },
         Wire::HeartbeatEcho(echo) => Message::HeartbeatEcho { round: echo.round },
-        Wire::Forward(forward) => {
-            Message::Forward { command: Bytes::copy_from_slice(&forward.command) }
-        }
+        Wire::Forward(forward) => Message::Forward { command: forward.command },
         Wire::AskReadIndex(ask) => Message::AskReadIndex { boot: ask.boot, round: ask.round },
         Wire::ReadIndex(answer) => Message::ReadIndex {
             boot: answer.boot,
@@ -125,18 +123,15 @@ fn from_wire(wire: Wire, term: Term) -> Result<Message, CodecError> {
     })
 }
 
-fn append_from_wire(append: wire::Append, term: Term) -> Result<Message, CodecError> {
-    let prev = LogId { index: index(append.prev_index)?, term: Term(append.prev_term) };
+fn append_from_wire(append: wire::Append, sender: Term) -> Result<Message, CodecError> {
+    let prev = LogId { index: index(append.prev_index)?, term: term(append.prev_term)? };
     let mut before = prev;
     let mut entries = Vec::with_capacity(append.entries.len());
     for wire in append.entries {
-        let entry = Entry {
-            index: index(wire.index)?,
-            term: Term(wire.term),
-            command: Bytes::copy_from_slice(&wire.command),
-        };
+        let entry =
+            Entry { index: index(wire.index)?, term: term(wire.term)?, command: wire.command };
         let follows = entry.index == before.index.next() && entry.term >= before.term;
-        if !follows || entry.term > term {
+        if !follows || entry.term > sender {
             return Err(CodecError::Disordered(entry.index));
         }
         before = entry.id();
@@ -146,7 +141,11 @@ fn append_from_wire(append: wire::Append, term: Term) -> Result<Message, CodecEr
 }
 
 fn index(number: u64) -> Result<Index, CodecError> {
-    if number > MAX_INDEX { Err(CodecError::Absurd(number)) } else { Ok(Index(number)) }
+    if number > MAX_COUNT { Err(CodecError::Absurd(number)) } else { Ok(Index(number)) }
+}
+
+fn term(number: u64) -> Result<Term, CodecError> {
+    if number > MAX_COUNT { Err(CodecError::Absurd(number)) } else { Ok(Term(number)) }
 }
 
 fn candidacy(last: LogId) -> wire::Candidacy {
@@ -154,7 +153,7 @@ fn candidacy(last: LogId) -> wire::Candidacy {
 }
 
 fn last(candidacy: &wire::Candidacy) -> Result<LogId, CodecError> {
-    Ok(LogId { index: index(candidacy.last_index)?, term: Term(candidacy.last_term) })
+    Ok(LogId { index: index(candidacy.last_index)?, term: term(candidacy.last_term)? })
 }
 
 fn entry_to_wire(entry: &Entry) -> wire::LogEntry {
@@ -167,7 +166,7 @@ impl fmt::Display for CodecError {
             Self::Malformed(error) => write!(f, "not a message between members: {error}"),
             Self::Empty => f.write_str("a message without content, or of a later version"),
             Self::Disordered(index) => write!(f, "entry {index} does not follow the one before it"),
-            Self::Absurd(number) => write!(f, "log position {number} is beyond any log"),
+            Self::Absurd(number) => write!(f, "{number} is beyond any log position or term"),
         }
     }
 }

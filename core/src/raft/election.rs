@@ -57,12 +57,16 @@ impl Raft {
     }
 
     pub(super) fn on_request_vote(&mut self, from: NodeId, last: LogId) {
-        let free = self.hard.vote.is_none_or(|vote| vote == from);
+        // A term that has its leader needs no further votes: a late request must not make its
+        // followers forget it. A repeated one is answered as before.
+        let free = match self.hard.vote {
+            Some(vote) => vote == from,
+            None => self.leader.is_none(),
+        };
         let granted = free && last.is_as_recent_as(self.log.last());
-        if granted {
+        if granted && self.leader.is_none() {
             self.hard.vote = Some(from);
-            self.role = Role::Follower;
-            self.restart_timer();
+            self.follow(None);
         }
         let early = planted!(self.config.planted, Bug::VoteBeforeDurable);
         let reliance = if early { Reliance::Nothing } else { Reliance::Everything };

@@ -25,6 +25,15 @@ impl Entry {
     }
 }
 
+/// Writes where a run of entries begins and ends.
+pub fn write_span(f: &mut fmt::Formatter<'_>, entries: &[Entry]) -> fmt::Result {
+    match entries {
+        [] => f.write_str("nothing"),
+        [only] => write!(f, "{}", only.id()),
+        [first, .., last] => write!(f, "{}..{}", first.id(), last.id()),
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match crate::request::requester_of(&self.command) {

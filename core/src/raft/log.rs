@@ -124,14 +124,11 @@ impl Log {
     /// other log that ends in `limit` could share with this one (paper §5.3, conflict hints).
     #[must_use]
     pub fn newest_not_above(&self, limit: LogId) -> LogId {
-        let mut index = limit.index.min(self.last().index);
-        while index > self.base.index {
-            match self.term_at(index) {
-                Some(term) if term <= limit.term => return LogId { index, term },
-                _ => index = index.prev(),
-            }
-        }
-        self.base
+        // Terms never go down (L1), so the search may halve.
+        let low_terms = self.entries.partition_point(|entry| entry.term <= limit.term);
+        let within = self.position(limit.index.next()).unwrap_or(0).min(low_terms);
+        let newest = within.checked_sub(1).and_then(|at| self.entries.get(at));
+        newest.map_or(self.base, Entry::id)
     }
 
     /// Copies of the entries from `first` on, up to `max_bytes` of commands but at least one.

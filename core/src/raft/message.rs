@@ -148,12 +148,11 @@ impl fmt::Display for Message {
             Self::Vote { granted } => write!(f, "{kind} {}", if *granted { "yes" } else { "no" }),
             Self::Append { prev, entries, commit } => {
                 write!(f, "{kind} prev={prev} commit={commit}")?;
-                match (entries.first(), entries.last()) {
-                    (Some(first), Some(last)) => {
-                        write!(f, " entries {}..{}", first.id(), last.id())
-                    }
-                    _ => f.write_str(" probe"),
+                if entries.is_empty() {
+                    return Ok(());
                 }
+                f.write_str(" entries ")?;
+                super::entry::write_span(f, entries)
             }
             Self::AppendAccepted { matched } => write!(f, "{kind} matched={matched}"),
             Self::AppendRejected { prev, hint } => write!(f, "{kind} prev={prev} hint={hint}"),

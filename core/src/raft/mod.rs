@@ -56,6 +56,7 @@ use core::fmt;
 
 pub use codec::CodecError;
 pub use entry::Entry;
+pub(crate) use entry::write_span;
 pub use log::Log;
 pub use message::{Envelope, Message};
 use outbox::{Outbox, Reliance};
@@ -185,6 +186,8 @@ pub struct Raft {
     /// Reads that a quorum confirmed, with the index to be applied first.
     confirmed: Vec<(Reader, Index)>,
     sends: Vec<Envelope>,
+    /// The hard state and commit index at the end of the last flush.
+    checked: (HardState, Index),
 }
 
 impl Raft {
@@ -205,10 +208,12 @@ impl Raft {
             silence: Ticks(0),
             timeout: Ticks(0),
             settled: Index(0),
-            stored: start.applied.index,
+            // What the store gave back may be in the page cache only: nothing of it is known to be synced.
+            stored: start.base.index,
             applied: start.applied.index,
             confirmed: Vec::new(),
             sends: Vec::new(),
+            checked: (start.hard, start.applied.index),
             config,
         };
         assert!(raft.hard.term >= raft.log.last().term, "E1: the log is ahead of the term");
@@ -229,18 +234,28 @@ impl Raft {
             self.tick_leader(ticks);
             return;
         }
+        // A campaign that is not on disk yet has asked nobody: its time has not begun.
+        if matches!(self.role, Role::Candidate { .. }) && !self.outbox.term_is_durable() {
+            return;
+        }
         self.silence.0 += 1;
         if self.silence >= self.timeout {
             self.pre_campaign();
         }
     }
 
-    /// A message arrived. Whatever is not for this node or not from a voter is dropped.
+    /// Whether a message is for this node and from one of its voters. Others are to be dropped: an
+    /// address was reused or mixed up (etcd #17814).
+    #[must_use]
+    pub fn is_for_us(&self, envelope: &Envelope) -> bool {
+        let Envelope { from, to, .. } = envelope;
+        *to == self.config.id && from != to && self.config.voters.contains(from)
+    }
+
+    /// A message arrived, and it is for this node.
     pub fn receive(&mut self, envelope: Envelope) {
-        let Envelope { from, to, term, message } = envelope;
-        if to != self.config.id || from == to || !self.config.voters.contains(&from) {
-            return; // An address was reused or mixed up (etcd #17814).
-        }
+        assert!(self.is_for_us(&envelope), "misrouted: {envelope}");
+        let Envelope { from, term, message, .. } = envelope;
         match message {
             Message::RequestPreVote { last } => self.on_request_pre_vote(from, term, last),
             Message::PreVote { granted, term: asked } => {
@@ -264,7 +279,7 @@ impl Raft {
             Message::RequestVote { last } => self.on_request_vote(from, last),
             Message::Vote { granted } => self.on_vote(from, granted),
             Message::Append { prev, entries, commit } => {
-                self.on_append(from, prev, entries, commit)
+                self.on_append(from, prev, entries, commit);
             }
             Message::AppendAccepted { matched } => self.on_append_accepted(from, matched),
             Message::AppendRejected { prev, hint } => self.on_append_rejected(from, prev, hint),
@@ -307,7 +322,6 @@ impl Raft {
 
     /// Lets out what the inputs since the last call lead to.
     pub fn flush(&mut self, out: &mut Vec<Output>) {
-        let before = (self.hard, self.log.committed());
         self.flush_leader();
         self.flush_write(out);
         self.outbox.flush(&mut self.sends);
@@ -317,7 +331,7 @@ impl Raft {
         if !entries.is_empty() {
             out.push(Output::Apply(crate::member::Group { entries }));
         }
-        self.check_invariants(before);
+        self.check_invariants();
     }
 
     /// Reads that were confirmed since the last call: apply that far, then read.
@@ -416,11 +430,16 @@ impl Raft {
         self.config.voters.iter().copied().filter(|voter| *voter != self.config.id).collect()
     }
 
-    fn check_invariants(&self, before: (HardState, Index)) {
-        let (hard, committed) = before;
+    /// Compares with what the flush before saw.
+    fn check_invariants(&mut self) {
+        let (hard, committed) = self.checked;
         assert!(self.hard.term >= hard.term, "E1: term went back");
+        if self.hard.term == hard.term && hard.vote.is_some() {
+            assert_eq!(self.hard.vote, hard.vote, "E1: voted twice");
+        }
         assert_eq!(self.written, self.hard, "E2: the hard state was not handed to the disk");
         assert!(self.log.committed() >= committed, "L2: the commit index went back");
+        self.checked = (self.hard, self.log.committed());
         assert!(self.applied <= self.log.applying(), "applied more than was handed over");
         assert!(self.log.last().term <= self.hard.term, "E1: an entry from a later term");
     }

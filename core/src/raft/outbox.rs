@@ -25,7 +25,8 @@ pub enum Reliance {
     Nothing,
     /// That this node is in its term.
     Term,
-    /// Everything handed to the disk so far: the vote, the entries.
+    /// Everything handed to the disk so far: the vote, the entries. (Entries that a later leader
+    /// already replaced in the same batch of inputs count as handed over; no quorum can need them.)
     Everything,
 }
 

@@ -108,7 +108,11 @@ impl Raft {
     pub(super) fn on_heartbeat(&mut self, from: NodeId, commit: Index, round: u64, settled: Index) {
         self.heed(from);
         // The leader caps the commit index at what this node acknowledged, so it is in the log.
-        assert!(commit <= self.log.last().index, "L2: {from} commits {commit} beyond this log");
+        assert!(
+            commit <= self.log.last().index,
+            "L2: this member acknowledged entry {commit} to {from} and has lost it: its disk was \
+             emptied or replaced; it must be removed and added anew"
+        );
         self.log.commit_to(commit);
         self.settled = self.settled.max(settled.min(commit));
         self.send(from, Message::HeartbeatEcho { round });
@@ -134,7 +138,8 @@ impl Raft {
             self.feed(to);
         }
         let Role::Leader(leadership) = &mut self.role else { return };
-        if leadership.since_heartbeat >= self.config.heartbeat || leadership.rounds.take_call() {
+        let called = leadership.rounds.take_call();
+        if called || leadership.since_heartbeat >= self.config.heartbeat {
             leadership.since_heartbeat = Ticks(0);
             self.send_heartbeats();
         }

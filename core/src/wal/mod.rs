@@ -47,7 +47,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::planted::Bug;
-use crate::raft::Entry;
+use crate::raft::{Entry, write_span};
 use crate::types::{ClusterId, HardState, LogId, NodeId};
 
 pub use damage::{Damage, Flaw};
@@ -206,8 +206,9 @@ impl Unsynced {
 impl fmt::Display for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "w{} {}", self.number, self.hard)?;
-        if let (Some(first), Some(last)) = (self.entries.first(), self.entries.last()) {
-            write!(f, " entries {}..{}", first.id(), last.id())?;
+        if !self.entries.is_empty() {
+            f.write_str(" entries ")?;
+            write_span(f, &self.entries)?;
         }
         self.discard.map_or(Ok(()), |to| write!(f, " discard {to}"))
     }

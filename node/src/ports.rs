@@ -1,0 +1,142 @@
+//! What is behind each port: which path leads to which service.
+//!
+//! ```text
+//!   client port   /etcdserverpb.KV/...   gRPC      service/
+//!                 everything else        HTTP/1    http.rs
+//!   peer port     /quorate.peer.Peer/... gRPC      service/peer.rs
+//! ```
+//!
+//! Not here: connections (`listener.rs`).
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use quorate_core::request::MAX_REQUEST_BYTES;
+use quorate_core::types::NodeId;
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::{Code, Status};
+
+use crate::http as web;
+use crate::listener::Answer;
+use crate::rpc::etcdserverpb::cluster_server::ClusterServer;
+use crate::rpc::etcdserverpb::kv_server::KvServer;
+use crate::rpc::etcdserverpb::maintenance_server::MaintenanceServer;
+use crate::rpc::peer::peer_server::PeerServer;
+use crate::serve::peer::{MAX_FRAME_BYTES, Peers};
+use crate::serve::replica::Replica;
+use crate::service::cluster::Cluster;
+use crate::service::kv::Kv;
+use crate::service::maintenance::Maintenance;
+use crate::service::peer::Peer;
+
+/// What gRPC lets through at all: a request may be too large in etcd's words only below this.
+const MAX_MESSAGE_BYTES: usize = MAX_REQUEST_BYTES + 512 * 1024;
+
+/// The port of clients.
+#[derive(Clone)]
+pub struct ClientPort {
+    kv: KvServer<Kv>,
+    cluster: ClusterServer<Cluster>,
+    maintenance: MaintenanceServer<Maintenance>,
+    pages: Arc<web::Pages>,
+}
+
+/// The port of other members.
+#[derive(Clone)]
+pub struct PeerPort {
+    peer: PeerServer<Peer>,
+}
+
+impl ClientPort {
+    /// All services for clients.
+    pub fn new(replica: &Arc<Replica>, peers: Arc<Peers>) -> Self {
+        let kv = KvServer::new(Kv(Arc::clone(replica)));
+        let cluster = ClusterServer::new(Cluster(Arc::clone(replica)));
+        let maintenance = MaintenanceServer::new(Maintenance(Arc::clone(replica)));
+        Self {
+            kv: kv.max_decoding_message_size(MAX_MESSAGE_BYTES),
+            cluster: cluster.max_decoding_message_size(MAX_MESSAGE_BYTES),
+            maintenance: maintenance.max_decoding_message_size(MAX_MESSAGE_BYTES),
+            pages: Arc::new(web::Pages { replica: Arc::clone(replica), peers }),
+        }
+    }
+}
+
+impl Answer for ClientPort {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let response = match service_of(request.uri().path()) {
+            Some("etcdserverpb.KV") => self.kv.clone().call(request).await,
+            Some("etcdserverpb.Cluster") => self.cluster.clone().call(request).await,
+            Some("etcdserverpb.Maintenance") => self.maintenance.clone().call(request).await,
+            _ if is_grpc(request.headers()) => return unknown_service(&request),
+            _ => return self.pages.answer(&request).await,
+        };
+        let mut response = response.unwrap_or_else(|never| match never {});
+        correct_too_large(response.headers_mut());
+        response
+    }
+}
+
+impl PeerPort {
+    /// The service for the other members of `members`.
+    pub fn new(replica: &Arc<Replica>, members: Vec<NodeId>) -> Self {
+        let peer = PeerServer::new(Peer { replica: Arc::clone(replica), members });
+        Self { peer: peer.max_decoding_message_size(MAX_FRAME_BYTES) }
+    }
+}
+
+impl Answer for PeerPort {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        match service_of(request.uri().path()) {
+            Some("quorate.peer.Peer") => {
+                let response = self.peer.clone().call(request).await;
+                response.unwrap_or_else(|never| match never {})
+            }
+            _ if is_grpc(request.headers()) => unknown_service(&request),
+            _ => web::text(StatusCode::NOT_FOUND, web::NOT_FOUND),
+        }
+    }
+}
+
+/// `/package.Service/Method`.
+fn service_of(path: &str) -> Option<&str> {
+    path.strip_prefix('/')?.split_once('/').map(|(service, _)| service)
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn unknown_service(request: &Request<Incoming>) -> Response<Body> {
+    let service = service_of(request.uri().path()).unwrap_or_default();
+    Status::unimplemented(format!("unknown service {service}")).into_http()
+}
+
+/// A message over the limit of gRPC is `ResourceExhausted` to every client of etcd; our library
+/// calls it out of range.
+fn correct_too_large(headers: &mut HeaderMap) {
+    const GRPC_STATUS: &str = "grpc-status";
+    const GRPC_MESSAGE: &str = "grpc-message";
+    if headers.get(GRPC_STATUS).is_none_or(|status| status != "11") {
+        return;
+    }
+    let message = headers.get(GRPC_MESSAGE).and_then(|text| text.to_str().ok());
+    let Some(size) = message.and_then(too_large) else { return };
+    let text = format!(
+        "grpc:%20received%20message%20larger%20than%20max%20({size}%20vs.%20{MAX_MESSAGE_BYTES})"
+    );
+    if let Ok(text) = HeaderValue::try_from(text) {
+        let code = Code::ResourceExhausted as i32;
+        headers.insert(GRPC_STATUS, HeaderValue::from(code));
+        headers.insert(GRPC_MESSAGE, text);
+    }
+}
+
+fn too_large(message: &str) -> Option<u64> {
+    let rest =
+        message.strip_prefix("Error,%20decoded%20message%20length%20too%20large:%20found%20")?;
+    rest.split('%').next()?.parse().ok()
+}

@@ -1,0 +1,110 @@
+//! The thread that drives core's `Consensus`: it owns the clock and passes things on.
+//!
+//! ```text
+//!   clients, members --> inbox --> drain everything --> one round --> writes  --> WAL thread
+//!   WAL, apply threads -----^                                     --> sends   --> peers
+//!                                                                 --> entries --> apply thread
+//!                                                                 --> answers --> waiters
+//! ```
+//! Everything that waits goes into one round, ticks last: after a pause, messages that arrived
+//! meanwhile are heard before the clock is believed (DESIGN §2).
+//!
+//! Not here: any decision.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quorate_core::actors::{Consensus, Round};
+use quorate_core::member::Input;
+use quorate_core::raft::Entry;
+use quorate_core::types::Ticks;
+use quorate_core::wal::Write;
+
+use crate::serve::mailbox::{Line, Mailbox};
+use crate::serve::peer::Peers;
+use crate::serve::replica::Replica;
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// What the thread owns.
+pub struct ConsensusThread {
+    /// The state machine.
+    pub consensus: Consensus,
+    /// What everybody sees of the member.
+    pub replica: Arc<Replica>,
+    /// To the WAL thread.
+    pub writes: Arc<Mailbox<Write>>,
+    /// To the apply thread.
+    pub entries: Arc<Mailbox<Entry>>,
+    /// To the other members.
+    pub peers: Arc<Peers>,
+}
+
+impl ConsensusThread {
+    /// Works until the inbox is closed and empty, then closes the mailboxes behind it.
+    pub fn run(mut self) {
+        let inbox = Arc::clone(&self.replica.inbox);
+        let mut clock = Clock::new();
+        let mut inputs = Vec::new();
+        while inbox.take(&mut inputs, Some(clock.next)) == Line::Open {
+            inputs.extend(clock.elapsed().map(Input::Tick));
+            log_inputs(&inputs);
+            let round = self.consensus.drain(inputs.drain(..));
+            self.pass_on(round);
+        }
+        self.writes.close();
+        self.entries.close();
+    }
+
+    /// The disk is the slowest, so it begins first.
+    fn pass_on(&mut self, round: Round) {
+        log_round(&round);
+        self.writes.push_all(round.writes);
+        self.peers.send(&round.sends);
+        self.entries.push_all(round.apply);
+        self.replica.vitals.publish(self.consensus.view());
+        self.replica.waiters.answer(round.answers);
+    }
+}
+
+/// Counts whole ticks of a clock that never goes back.
+struct Clock {
+    next: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { next: Instant::now() + TICK }
+    }
+
+    /// The ticks since the last call, if there were any.
+    fn elapsed(&mut self) -> Option<Ticks> {
+        let late = Instant::now().checked_duration_since(self.next)?;
+        let ticks = u32::try_from(late.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX - 1) + 1;
+        self.next += TICK * ticks;
+        Some(Ticks(u64::from(ticks)))
+    }
+}
+
+/// Ticks alone would fill the log with nothing.
+fn log_inputs(inputs: &[Input]) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        for input in inputs.iter().filter(|input| !matches!(input, Input::Tick(_))) {
+            tracing::debug!("<- {input}");
+        }
+    }
+}
+
+fn log_round(round: &Round) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        for write in &round.writes {
+            tracing::debug!("-> persist {write}");
+        }
+        for envelope in &round.sends {
+            tracing::debug!("-> send {envelope}");
+        }
+        for entry in &round.apply {
+            tracing::debug!("-> apply {entry}");
+        }
+    }
+}

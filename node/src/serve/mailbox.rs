@@ -1,0 +1,150 @@
+//! How threads hand each other work: many senders, one receiver that takes everything at once.
+//!
+//! A sender wakes the receiver only if it sleeps, so a burst costs one wake, and the receiver gets
+//! the burst as one batch: that is what makes group commit and batched apply happen by themselves.
+//!
+//! ```text
+//!   offer  from outside: refused when `limit` items wait   (clients, other members)
+//!   push   from inside:  never refused                     (answers to what the receiver asked)
+//! ```
+//! What is pushed is bounded by what the receiver itself has asked for, which in the end are
+//! offered items; so both ways are bounded.
+//!
+//! Not here: priorities. A receiver that needs an order makes it itself.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// A bounded queue with one receiver.
+pub struct Mailbox<T> {
+    state: Mutex<State<T>>,
+    arrived: Condvar,
+    limit: usize,
+}
+
+struct State<T> {
+    waiting: Vec<T>,
+    asleep: bool,
+    closed: bool,
+}
+
+/// Whether more can come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Line {
+    /// Senders may still send.
+    Open,
+    /// Nothing comes behind what was taken.
+    Closed,
+}
+
+/// The item did not fit, or the receiver has gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused;
+
+impl<T> Mailbox<T> {
+    /// An empty mailbox that refuses offers while `limit` items wait.
+    pub fn new(limit: usize) -> Self {
+        let state = State { waiting: Vec::new(), asleep: false, closed: false };
+        Self { state: Mutex::new(state), arrived: Condvar::new(), limit }
+    }
+
+    /// Sends an item from outside.
+    pub fn offer(&self, item: T) -> Result<(), Refused> {
+        let mut state = self.lock();
+        if state.closed || state.waiting.len() >= self.limit {
+            return Err(Refused);
+        }
+        state.waiting.push(item);
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Sends several items from outside; returns how many were refused.
+    pub fn offer_all(&self, mut items: Vec<T>) -> usize {
+        let mut state = self.lock();
+        let room = if state.closed { 0 } else { self.limit.saturating_sub(state.waiting.len()) };
+        let refused = items.len().saturating_sub(room);
+        items.truncate(room);
+        state.waiting.append(&mut items);
+        self.wake(state);
+        refused
+    }
+
+    /// Sends an item from inside. A closed mailbox drops it: its receiver is on its way out.
+    pub fn push(&self, item: T) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.waiting.push(item);
+            self.wake(state);
+        }
+    }
+
+    /// Sends several items from inside, with one wake.
+    pub fn push_all(&self, mut items: Vec<T>) {
+        if items.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        if !state.closed {
+            state.waiting.append(&mut items);
+            self.wake(state);
+        }
+    }
+
+    /// Lets nothing more in. What waits is still taken.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        self.wake(state);
+    }
+
+    /// Sleeps until something arrives, the mailbox is closed or `until` has come; then takes all
+    /// that waits. `into` must be empty; its memory is used for the next batch.
+    pub fn take(&self, into: &mut Vec<T>, until: Option<Instant>) -> Line {
+        assert!(into.is_empty(), "a batch was not worked off");
+        let mut state = self.lock();
+        while state.waiting.is_empty() && !state.closed {
+            state.asleep = true;
+            let timed_out;
+            (state, timed_out) = self.sleep(state, until);
+            state.asleep = false;
+            if timed_out {
+                break;
+            }
+        }
+        std::mem::swap(into, &mut state.waiting);
+        if state.closed && into.is_empty() { Line::Closed } else { Line::Open }
+    }
+
+    fn sleep<'a>(
+        &self,
+        state: MutexGuard<'a, State<T>>,
+        until: Option<Instant>,
+    ) -> (MutexGuard<'a, State<T>>, bool) {
+        let Some(until) = until else {
+            let state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            return (state, false);
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return (state, true);
+        }
+        let woken = self.arrived.wait_timeout(state, left);
+        let (state, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+        (state, timeout.timed_out())
+    }
+
+    /// A condition variable enters the kernel even if nobody waits: hence the flag. Whoever
+    /// takes it down wakes the receiver; all others leave it to him.
+    fn wake(&self, mut state: MutexGuard<'_, State<T>>) {
+        let asleep = std::mem::take(&mut state.asleep);
+        drop(state);
+        if asleep {
+            self.arrived.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

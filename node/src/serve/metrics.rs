@@ -1,0 +1,242 @@
+//! What is counted, and how Prometheus reads it.
+//!
+//! Counting is one relaxed atomic addition, so that a request does not pay for being counted; a
+//! scrape does the work. Names and meanings are etcd's: dashboards and alerts know them.
+//!
+//! Not here: names without a truth behind them yet. A metric that is always 0 would be a lie.
+
+use std::fmt::{Display, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use quorate_core::raft::RoleKind;
+
+use crate::serve::peer::Peers;
+use crate::serve::process::Process;
+use crate::serve::replica::Replica;
+use crate::serve::version;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+/// How often something took how long. Buckets as etcd's: from 1 ms, doubling.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS],
+    count: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+const BUCKETS: usize = 14;
+
+/// Everything that is counted where it happens.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Syncs of the log.
+    pub wal_syncs: Histogram,
+    /// Bytes written to the log.
+    pub wal_bytes: Counter,
+    /// Syncs of the durable key space.
+    pub store_syncs: Histogram,
+    /// Puts applied.
+    pub puts: Counter,
+    /// Keys deleted.
+    pub deletes: Counter,
+    /// Ranges served.
+    pub ranges: Counter,
+    /// Proposals that ended without an answer of the store.
+    pub failed_proposals: Counter,
+    /// Reads that could not be confirmed.
+    pub failed_confirmations: Counter,
+    /// Bytes from clients, of all protocols.
+    pub client_received: Counter,
+    /// Bytes to clients, of all protocols.
+    pub client_sent: Counter,
+    /// Bytes of frames from other members.
+    pub peer_received: Counter,
+    /// Good answers of `/health`.
+    pub health_good: Counter,
+    /// Bad answers of `/health`.
+    pub health_bad: Counter,
+}
+
+impl Counter {
+    /// Counts `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// How much was counted.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Histogram {
+    /// Counts one event.
+    pub fn observe(&self, time: Duration) {
+        let mut bound = Duration::from_millis(1);
+        for bucket in &self.buckets {
+            if time <= bound {
+                bucket.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+            bound *= 2;
+        }
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Prometheus' text format.
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.head(name, "gauge", help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.head(name, "counter", help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.head(name, "histogram", help);
+        let (mut sum, mut bound) = (0, 0.001);
+        for bucket in &histogram.buckets {
+            sum += bucket.load(Ordering::Relaxed);
+            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {sum}"));
+            bound *= 2.0;
+        }
+        // The total is read last: it is never below a bucket that was read before it.
+        let seconds = Duration::from_nanos(histogram.nanoseconds.load(Ordering::Relaxed));
+        let count = histogram.count.load(Ordering::Relaxed).max(sum);
+        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
+        self.line(format_args!("{name}_sum {}", seconds.as_secs_f64()));
+        self.line(format_args!("{name}_count {count}"));
+    }
+
+    fn line(&mut self, line: impl Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{line}");
+    }
+}
+
+/// The whole page.
+pub fn page(replica: &Replica, peers: &Peers) -> String {
+    let mut page = Page(String::with_capacity(16 * 1024));
+    server(&mut page, replica);
+    store(&mut page, replica);
+    disk(&mut page, &replica.metrics);
+    network(&mut page, replica, peers);
+    process(&mut page, &Process::read());
+    page.0
+}
+
+fn server(page: &mut Page, replica: &Replica) {
+    let (view, metrics) = (replica.vitals.view(), &replica.metrics);
+    let leads = u8::from(matches!(view.role, RoleKind::Leader));
+    let knows = u8::from(view.leader.is_some());
+    let (committed, applied) = (view.commit, replica.store().applied().index);
+    page.gauge("etcd_server_has_leader", "1 if this member knows a leader.", knows);
+    page.gauge("etcd_server_is_leader", "1 if this member is the leader.", leads);
+    page.gauge("etcd_server_is_learner", "1 if this member is a learner.", 0);
+    let changes = replica.vitals.leader_changes();
+    page.counter("etcd_server_leader_changes_seen_total", "Leader changes noticed.", changes);
+    page.gauge("etcd_server_proposals_committed_total", "Committed index.", committed.0);
+    page.gauge("etcd_server_proposals_applied_total", "Applied index.", applied.0);
+    let waiting = view.pending;
+    page.gauge("etcd_server_proposals_pending", "Requests waiting for consensus.", waiting);
+    let failed = metrics.failed_proposals.get();
+    page.counter("etcd_server_proposals_failed_total", "Proposals that failed.", failed);
+    let failed = metrics.failed_confirmations.get();
+    page.counter("etcd_server_read_indexes_failed_total", "Failed read confirmations.", failed);
+    let (good, bad) = (metrics.health_good.get(), metrics.health_bad.get());
+    page.counter("etcd_server_health_success", "Good /health answers.", good);
+    page.counter("etcd_server_health_failures", "Failed /health answers.", bad);
+    labelled(page, "etcd_server_version", "server_version", version::ETCD);
+    labelled(page, "etcd_cluster_version", "cluster_version", "3.6");
+    labelled(page, "etcd_server_id", "server_id", replica.identity.member);
+}
+
+fn labelled(page: &mut Page, name: &str, label: &str, value: impl Display) {
+    page.head(name, "gauge", "Always 1; the label carries the value.");
+    page.line(format_args!("{name}{{{label}=\"{value}\"}} 1"));
+}
+
+fn store(page: &mut Page, replica: &Replica) {
+    let store = replica.store();
+    let (size, in_use, keys) = (store.size(), store.size_in_use(), store.keys());
+    let (revision, compacted) = (store.revision(), store.compact_revision());
+    drop(store);
+    let metrics = &replica.metrics;
+    page.gauge("etcd_mvcc_db_total_size_in_bytes", "Size of the key space.", size);
+    let help = "Bytes of the key space that hold records.";
+    page.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", help, in_use);
+    page.gauge("etcd_debugging_mvcc_current_revision", "Present revision.", revision);
+    page.gauge("etcd_debugging_mvcc_compact_revision", "Latest compaction.", compacted);
+    page.gauge("etcd_debugging_mvcc_keys_total", "Live keys.", keys);
+    page.counter("etcd_mvcc_put_total", "Puts applied.", metrics.puts.get());
+    page.counter("etcd_mvcc_delete_total", "Keys deleted.", metrics.deletes.get());
+    page.counter("etcd_mvcc_range_total", "Ranges served.", metrics.ranges.get());
+    let quota = crate::service::QUOTA_BYTES;
+    page.gauge("etcd_server_quota_backend_bytes", "Quota in force.", quota);
+}
+
+fn disk(page: &mut Page, metrics: &Metrics) {
+    let help = "Time of a write-ahead-log fsync.";
+    page.histogram("etcd_disk_wal_fsync_duration_seconds", help, &metrics.wal_syncs);
+    let help = "Time of a sync of the durable key space.";
+    page.histogram("etcd_disk_backend_commit_duration_seconds", help, &metrics.store_syncs);
+    let written = metrics.wal_bytes.get();
+    page.gauge("etcd_disk_wal_write_bytes_total", "Bytes written to the log.", written);
+}
+
+fn network(page: &mut Page, replica: &Replica, peers: &Peers) {
+    let (metrics, own) = (&replica.metrics, replica.identity.member);
+    let (sent, received) = (metrics.client_sent.get(), metrics.client_received.get());
+    page.counter("etcd_network_client_grpc_sent_bytes_total", "Bytes to clients.", sent);
+    page.counter("etcd_network_client_grpc_received_bytes_total", "Bytes from clients.", received);
+    if peers.links().next().is_none() {
+        return;
+    }
+    page.head("etcd_network_active_peers", "gauge", "1 while there is a connection to the peer.");
+    for (peer, link) in peers.links() {
+        let active = u8::from(link.is_active());
+        let labels = format!("{{Local=\"{own}\",Remote=\"{peer}\"}}");
+        page.line(format_args!("etcd_network_active_peers{labels} {active}"));
+    }
+    page.head("etcd_network_peer_sent_bytes_total", "counter", "Bytes sent to the peer.");
+    for (peer, link) in peers.links() {
+        let sent = link.sent.get();
+        page.line(format_args!("etcd_network_peer_sent_bytes_total{{To=\"{peer}\"}} {sent}"));
+    }
+    page.head("etcd_network_peer_sent_failures_total", "counter", "Frames dropped.");
+    for (peer, link) in peers.links() {
+        let lost = link.dropped.get();
+        page.line(format_args!("etcd_network_peer_sent_failures_total{{To=\"{peer}\"}} {lost}"));
+    }
+    let name = "etcd_network_peer_received_bytes_total";
+    page.head(name, "counter", "Bytes received from peers.");
+    page.line(format_args!("{name}{{From=\"0\"}} {}", metrics.peer_received.get()));
+}
+
+fn process(page: &mut Page, process: &Process) {
+    let cpu = process.cpu.as_secs_f64();
+    page.counter("process_cpu_seconds_total", "CPU time of the process.", cpu);
+    page.gauge("process_resident_memory_bytes", "Resident memory.", process.resident);
+    page.gauge("process_virtual_memory_bytes", "Virtual memory.", process.virtual_memory);
+    page.gauge("process_open_fds", "Open files.", process.open_files);
+    page.gauge("process_max_fds", "Limit of open files.", process.max_files);
+    let start = process.start_seconds;
+    page.gauge("process_start_time_seconds", "Start, in Unix time.", start);
+}

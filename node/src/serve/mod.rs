@@ -1,0 +1,180 @@
+//! One member, from its first line to its last: the order in which things start and stop.
+//!
+//! ```text
+//!   start: flags; listen (a used port changes nothing on disk); lock the data directory; read it;
+//!          threads; peers; serve clients; publish name and URLs; "ready to serve client requests"
+//!   stop:  answer those who wait; close the ports; consensus, then WAL and apply, then storage,
+//!          each after the one that feeds it has ended
+//! ```
+//! A kill at any moment is as good as a stop, only slower at the next start.
+//!
+//! Not here: what each thread does.
+
+mod apply;
+mod boot;
+mod config;
+mod consensus;
+mod datadir;
+mod disk;
+mod flags;
+pub mod greeting;
+mod identity;
+mod logging;
+mod mailbox;
+pub mod metrics;
+pub mod peer;
+mod process;
+pub mod replica;
+mod storage;
+mod threads;
+pub mod url;
+pub mod version;
+mod vitals;
+mod waiters;
+mod wal;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::request::{self, MAX_REQUEST_BYTES};
+use quorate_core::types::NodeId;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::listener::Port;
+use crate::ports::{ClientPort, PeerPort};
+use crate::serve::boot::boot;
+use crate::serve::config::{Config, Task, texts};
+use crate::serve::datadir::DataDir;
+use crate::serve::peer::Peers;
+use crate::serve::replica::Replica;
+use crate::serve::threads::Threads;
+
+/// Threads that serve connections.
+const WORKERS: usize = 2;
+/// How long clients' connections may take to finish their requests when the member stops.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two attempts to publish.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Runs the server with this command line.
+pub fn run(line: &[OsString]) -> ExitCode {
+    match config::read(line) {
+        Ok(Task::Print(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(Task::Serve(config)) => finish(serve(&config)),
+        Err(misuse) => {
+            eprintln!("quorate: {}", misuse.text);
+            ExitCode::from(misuse.code)
+        }
+    }
+}
+
+fn finish(served: Result<(), String>) -> ExitCode {
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("quorate: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: &Config) -> Result<(), String> {
+    logging::start(config.log_format, config.log_level);
+    abort_on_panic();
+    for name in config::unknown_variables() {
+        tracing::warn!("the environment variable {name} is not known and has no effect");
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(WORKERS).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start threads: {error}"))?;
+    serve_on(&runtime, config)
+}
+
+/// A broken expectation ends the process, whichever thread finds it: the others would go on with
+/// something that is wrong.
+fn abort_on_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        std::process::abort();
+    }));
+}
+
+fn serve_on(runtime: &Runtime, config: &Config) -> Result<(), String> {
+    let bind = async {
+        let clients = Port::bind(&config.listen_client, "--listen-client-urls")?;
+        let peers = Port::bind(&config.listen_peer, "--listen-peer-urls")?;
+        Ok::<_, String>((clients, peers))
+    };
+    let (clients, members) = runtime.block_on(bind)?;
+    let data = DataDir::open(&config.data_dir)?;
+    let boot = boot(config, &data)?;
+    let others = boot.members.iter().filter(|member| member.id != boot.recovered.identity.member.0);
+    let others = others.map(|member| (NodeId(member.id), member.peer_ur_ls.clone()));
+    let peers = Arc::new(Peers::new(others));
+    let ids = boot.members.iter().map(|member| NodeId(member.id)).collect();
+    let (replica, threads) = Threads::start(config, boot, &peers)?;
+    runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        peers.connect(replica.identity);
+        let peer_port = PeerPort::new(&replica, ids);
+        // A stream between members has no end to wait for.
+        let end = (stopped.clone(), Duration::ZERO);
+        let peer_port = tokio::spawn(members.serve(peer_port, None, end));
+        let client_port = ClientPort::new(&replica, Arc::clone(&peers));
+        let metrics = Some(Arc::clone(&replica.metrics));
+        let end = (stopped, PATIENCE);
+        let client_port = tokio::spawn(clients.serve(client_port, metrics, end));
+        tokio::spawn(publish(Arc::clone(&replica), config.name.clone(), config.clone_urls()));
+        let name = wait_for_signal().await?;
+        tracing::info!("stopping after {name}");
+        replica.waiters.stop();
+        let _ = stop.send(true);
+        // A port that panicked has ended the process.
+        let _ = (client_port.await, peer_port.await);
+        Ok::<_, String>(())
+    })?;
+    threads.stop(&replica);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn wait_for_signal() -> Result<&'static str, String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+/// Tells all members this one's name and client URLs, through the log. A member is ready when that
+/// is applied: then it has a leader and its log works (BO-10).
+async fn publish(replica: Arc<Replica>, name: String, urls: Vec<String>) {
+    let mut leader = replica.vitals.leader();
+    loop {
+        // An error means that the member is gone, and so is this task.
+        let _ = leader.wait_for(Option::is_some).await;
+        let make = |id| request::publish(id, name.clone(), urls.clone(), MAX_REQUEST_BYTES);
+        match replica.propose(make).await {
+            Ok(_) => break,
+            Err(failure) => tracing::warn!("cannot publish this member's name yet: {failure}"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    tracing::info!(name, urls = urls.join(","), "ready to serve client requests");
+}
+
+impl Config {
+    fn clone_urls(&self) -> Vec<String> {
+        texts(&self.advertise_client)
+    }
+}

@@ -1,0 +1,46 @@
+//! Status: always answered by the asked member itself, with or without a leader (MA-4).
+
+use std::sync::Arc;
+
+use quorate_core::api::etcdserverpb::{DowngradeInfo, StatusRequest, StatusResponse};
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::rpc::etcdserverpb::maintenance_server;
+use crate::serve::replica::Replica;
+use crate::serve::version;
+use crate::service::{NO_LEADER, QUOTA_BYTES, check_leader};
+
+/// The service of operators.
+pub struct Maintenance(pub Arc<Replica>);
+
+#[async_trait]
+impl maintenance_server::Maintenance for Maintenance {
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<StatusResponse>, Status> {
+        check_leader(request.metadata(), &self.0)?;
+        let view = self.0.vitals.view();
+        let store = self.0.store();
+        let errors = view.leader.is_none().then(|| NO_LEADER.to_owned());
+        Ok(Response::new(StatusResponse {
+            header: Some(self.0.header().at(store.revision())),
+            version: version::ETCD.to_owned(),
+            db_size: signed(store.size()),
+            leader: view.leader.map_or(0, |leader| leader.0),
+            raft_index: view.commit.0,
+            raft_term: view.term.0,
+            raft_applied_index: store.applied().index.0,
+            errors: errors.into_iter().collect(),
+            db_size_in_use: signed(store.size_in_use()),
+            is_learner: false,
+            storage_version: version::STORAGE.to_owned(),
+            db_size_quota: QUOTA_BYTES,
+            downgrade_info: Some(DowngradeInfo::default()),
+        }))
+    }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,133 @@
+//! Three members: they agree, they survive each other, and without a quorum they say so.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Client, SOON, Server};
+use quorate_core::api::etcdserverpb::RangeRequest;
+use tonic::Code;
+
+async fn started() -> Vec<Server> {
+    let mut members = Server::cluster(3);
+    for member in &mut members {
+        member.start();
+    }
+    for member in &members {
+        member.wait_ready();
+    }
+    members
+}
+
+/// The place of the leader among those that run.
+async fn leader(members: &[Server]) -> usize {
+    let begin = Instant::now();
+    loop {
+        for (n, member) in members.iter().enumerate().filter(|(_, member)| member.is_running()) {
+            let Ok(status) = member.client().await.status().await else { continue };
+            if status.leader != 0 && status.leader == status.header.unwrap().member_id {
+                return n;
+            }
+        }
+        assert!(begin.elapsed() < SOON, "no leader");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Puts until it works: what an operator's script does while a leader is elected.
+async fn put_somehow(client: &Client, key: &str, value: &str) {
+    let begin = Instant::now();
+    while let Err(status) = client.put(key, value).await {
+        assert!(begin.elapsed() < SOON, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_of_three_outlives_its_leader() {
+    let mut members = started().await;
+    let (a, b) = (members[0].client().await, members[1].client().await);
+    for n in 0..200 {
+        a.put(&format!("k{n}"), &format!("v{n}")).await.unwrap();
+    }
+    assert_eq!(b.get("k199").await.unwrap().as_deref(), Some("v199"), "a read misses a write");
+    let list = a.members().await.unwrap();
+    assert!(list.is_sorted_by_key(|member| member.id));
+    assert!(list.iter().all(|member| !member.name.is_empty() && !member.client_ur_ls.is_empty()));
+
+    let old = leader(&members).await;
+    members[old].kill();
+    let survivor = members[(old + 1) % 3].client().await;
+    put_somehow(&survivor, "after", "the kill").await;
+    for n in 0..200 {
+        put_somehow(&survivor, &format!("k{n}"), &format!("w{n}")).await;
+    }
+    let new = leader(&members).await;
+    assert_ne!(new, old);
+
+    members[old].run();
+    let returned = members[old].client().await;
+    let begin = Instant::now();
+    loop {
+        let (mine, theirs) = (returned.status().await.unwrap(), survivor.status().await.unwrap());
+        if mine.raft_applied_index == theirs.raft_applied_index {
+            break;
+        }
+        assert!(begin.elapsed() < SOON, "it does not catch up: {mine:?} {theirs:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(returned.all().await, survivor.all().await);
+    assert_eq!(returned.get("k7").await.unwrap().as_deref(), Some("w7"));
+}
+
+#[tokio::test]
+async fn without_a_quorum_requests_fail_in_time() {
+    let mut members = started().await;
+    let client = members[0].client().await;
+    client.put("a", "1").await.unwrap();
+    members[1].kill();
+    members[2].kill();
+    let begin = Instant::now();
+    while client.status().await.unwrap().leader != 0 {
+        assert!(begin.elapsed() < SOON, "it still believes in a leader");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let begin = Instant::now();
+    let (put, get) = tokio::join!(client.put("a", "2"), client.get("a"));
+    let (put, get) = (put.unwrap_err(), get.unwrap_err());
+    let waited = begin.elapsed();
+    assert!(waited > Duration::from_secs(6) && waited < Duration::from_secs(10), "{waited:?}");
+    assert_eq!((put.code(), put.message()), (Code::DeadlineExceeded, "context deadline exceeded"));
+    assert_eq!((get.code(), get.message()), (Code::Unavailable, "etcdserver: request timed out"));
+
+    let serializable = RangeRequest { key: "a".into(), serializable: true, ..Default::default() };
+    assert_eq!(client.range(serializable).await.unwrap().kvs[0].value, "1");
+    let status = client.status().await.unwrap();
+    assert_eq!(status.errors, ["etcdserver: no leader"]);
+    let health = members[0].get("/health");
+    assert_eq!(health, (503, "{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n".to_owned()));
+    let mut asking = tonic::Request::new(RangeRequest { key: "a".into(), ..Default::default() });
+    asking.metadata_mut().insert("hasleader", "true".parse().unwrap());
+    let refused = client.kv.clone().range(asking).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "etcdserver: no leader"));
+
+    members[1].start();
+    put_somehow(&client, "a", "3").await;
+    assert_eq!(client.get("a").await.unwrap().as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn members_of_another_cluster_are_not_listened_to() {
+    let mut members = Server::cluster(3);
+    members[0].start();
+    members[1].start();
+    let mut stranger = members[2].command();
+    let mut stranger = stranger.arg("--initial-cluster-token=other").spawn().unwrap();
+    members[0].wait_ready();
+    let log = || members[0].log() + &members[1].log();
+    common::wait("the refusal", || log().contains("cluster ID mismatch").then_some(()));
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert_eq!(members[0].client().await.members().await.unwrap().len(), 3);
+}
