@@ -8,7 +8,7 @@ use quorate_core::raft::{CodecError, Entry, Envelope, Message};
 use quorate_core::random::Random;
 use quorate_core::types::{Index, LogId, NodeId, Term};
 
-/// The largest index that is believed.
+/// The largest index or term that is believed.
 const LARGEST: u64 = 1 << 62;
 /// How many kinds of messages there are.
 const KINDS: u64 = 12;
@@ -45,7 +45,7 @@ impl Sender {
 
     fn bytes(&mut self, most: u64) -> Bytes {
         let len = self.0.below(most);
-        (0..len).map(|_| u8::try_from(self.0.below(256)).unwrap()).collect()
+        (0..len).map(|_| self.0.below(256).to_le_bytes()[0]).collect()
     }
 
     fn envelope(&mut self) -> Envelope {
@@ -204,28 +204,27 @@ fn append(prev: (u64, u64), entries: &[(u64, u64)]) -> Envelope {
 
 #[test]
 fn disordered_entries_are_refused() {
-    let cases: [(&str, &[(u64, u64)], u64); 6] = [
-        ("a gap behind prev", &[(7, 3)], 7),
-        ("prev itself", &[(5, 3)], 5),
-        ("a gap between entries", &[(6, 3), (8, 3)], 8),
-        ("an entry twice", &[(6, 3), (6, 3)], 6),
-        ("a term that goes back", &[(6, 4), (7, 3)], 7),
-        ("a term beyond the leader's", &[(6, 3), (7, 8)], 7),
-    ];
-    for (what, entries, at) in cases {
+    let refused = |what, entries: &[(u64, u64)]| {
+        let at = entries.last().map_or(0, |(index, _)| *index);
         let decoded = Envelope::decode(&encoded(&append((5, 3), entries)));
         assert_eq!(decoded, Err(CodecError::Disordered(Index(at))), "{what}");
-    }
-    let older = Envelope::decode(&encoded(&append((5, 3), &[(6, 2)])));
-    assert_eq!(older, Err(CodecError::Disordered(Index(6))), "older than prev");
+    };
+    refused("a gap behind prev", &[(7, 3)]);
+    refused("prev itself", &[(5, 3)]);
+    refused("older than prev", &[(6, 2)]);
+    refused("a gap between entries", &[(6, 3), (8, 3)]);
+    refused("an entry twice", &[(6, 3), (6, 3)]);
+    refused("a term that goes back", &[(6, 4), (7, 3)]);
+    refused("a term beyond the leader's", &[(6, 3), (7, 8)]);
     let sound = append((5, 3), &[(6, 3), (7, 7)]);
     assert_eq!(Envelope::decode(&encoded(&sound)), Ok(sound));
 }
 
 #[test]
-fn an_index_beyond_any_log_is_refused() {
-    let far = Index(LARGEST + 1);
+fn an_index_or_a_term_beyond_any_log_is_refused() {
+    let (far, late) = (Index(LARGEST + 1), Term(LARGEST + 1));
     let log_id = LogId { index: far, term: Term(1) };
+    let late_id = LogId { index: Index(1), term: late };
     let near = LogId { index: Index(1), term: Term(1) };
     let messages = [
         Message::RequestPreVote { last: log_id },
@@ -238,12 +237,20 @@ fn an_index_beyond_any_log_is_refused() {
         Message::Heartbeat { commit: far, round: 1, settled: Index(1) },
         Message::Heartbeat { commit: Index(1), round: 1, settled: far },
         Message::ReadIndex { boot: 1, round: 1, index: far },
+        Message::PreVote { granted: true, term: late },
+        Message::RequestPreVote { last: late_id },
+        Message::RequestVote { last: late_id },
+        Message::Append { prev: late_id, entries: Vec::new(), commit: Index(1) },
+        Message::AppendRejected { prev: Index(1), hint: late_id },
     ];
     for message in messages {
         let envelope = Envelope { from: NodeId(1), to: NodeId(2), term: Term(7), message };
         let refused = Err(CodecError::Absurd(far.0));
         assert_eq!(Envelope::decode(&encoded(&envelope)), refused, "{envelope}");
     }
+    let message = Message::Vote { granted: true };
+    let envelope = Envelope { from: NodeId(1), to: NodeId(2), term: late, message };
+    assert_eq!(Envelope::decode(&encoded(&envelope)), Err(CodecError::Absurd(late.0)));
 }
 
 #[test]

@@ -61,5 +61,5 @@ fn agreed_is_right_for_every_small_cluster() {
 #[test]
 #[should_panic(expected = "without voters")]
 fn nobody_agrees_on_nothing() {
-    agreed::<u64>(&mut []);
+    let _ = agreed::<u64>(&mut []);
 }
