@@ -1,19 +1,18 @@
 //! The listening ends: one socket per URL, and on each of them gRPC and HTTP/1 alike.
 //!
 //! ```text
-//!   accept --> count bytes --> HTTP/2 or HTTP/1, by the first bytes --> path --> gRPC service
+//!   accept --> wire.rs --> HTTP/2 or HTTP/1, by the first bytes --> path --> gRPC service
 //!                                                                          \--> http.rs
 //! ```
-//! The services are called by path without a router in between. TLS fits where bytes are counted:
-//! a stream is wrapped before it is served.
+//! The services are called by path without a router in between. TLS fits where the stream
+//! is wrapped before it is served.
 //!
 //! Not here: what is answered.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -21,13 +20,13 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tonic::body::Body;
 
 use crate::serve::metrics::Metrics;
 use crate::serve::url::Url;
+use crate::wire::Wire;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -42,8 +41,10 @@ const PING: (Duration, Duration) = (Duration::from_secs(7200), Duration::from_se
 
 /// What answers the requests of one kind of port.
 pub trait Answer: Clone + Send + Sync + 'static {
+    /// The answer to come. It is moved about with its request, so it should be small.
+    type Future: Future<Output = Result<Response<Body>, Infallible>> + Send;
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+    fn answer(&self, request: Request<Incoming>) -> Self::Future;
 }
 
 /// Listens on every URL. Nothing is accepted before [`Port::serve`].
@@ -130,11 +131,8 @@ fn connection(
 ) {
     // Answers are small and somebody waits for each of them.
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request| {
-        let answer = answer.clone();
-        async move { Ok::<_, std::convert::Infallible>(answer.answer(request).await) }
-    });
-    let io = TokioIo::new(Counted { stream, metrics });
+    let service = hyper::service::service_fn(move |request| answer.answer(request));
+    let io = TokioIo::new(Wire::new(stream, metrics));
     let connection = builder().serve_connection(io, service).into_owned();
     let watched = connections.watch(connection);
     tokio::spawn(async move {
@@ -157,66 +155,4 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(PING.0)
         .keep_alive_timeout(PING.1);
     builder
-}
-
-/// A connection whose bytes are counted.
-struct Counted {
-    stream: TcpStream,
-    metrics: Option<Arc<Metrics>>,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Some(metrics) = &self.metrics {
-            metrics.client_received.add((buffer.filled().len() - before) as u64);
-        }
-        result
-    }
-}
-
-impl Counted {
-    fn sent(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let (Some(metrics), Poll::Ready(Ok(bytes))) = (&self.metrics, &result) {
-            metrics.client_sent.add(*bytes as u64);
-        }
-        result
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.sent(result)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.sent(result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }

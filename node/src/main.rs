@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod bench;
+mod codec;
 mod ctl;
 mod http;
 mod listener;
@@ -20,6 +21,7 @@ mod ports;
 mod rpc;
 mod serve;
 mod service;
+mod wire;
 
 /// Requests are many small allocations on one thread that are freed on another.
 #[global_allocator]

@@ -8,14 +8,17 @@
 //!
 //! Not here: connections (`listener.rs`).
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Context, Poll};
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use quorate_core::request::MAX_REQUEST_BYTES;
 use quorate_core::types::NodeId;
 use tonic::body::Body;
-use tonic::codegen::Service;
+use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status};
 
 use crate::http as web;
@@ -36,7 +39,9 @@ const MAX_MESSAGE_BYTES: usize = MAX_REQUEST_BYTES + 512 * 1024;
 
 /// The port of clients.
 #[derive(Clone)]
-pub struct ClientPort {
+pub struct ClientPort(Arc<ClientServices>);
+
+struct ClientServices {
     kv: KvServer<Kv>,
     cluster: ClusterServer<Cluster>,
     maintenance: MaintenanceServer<Maintenance>,
@@ -49,33 +54,49 @@ pub struct PeerPort {
     peer: PeerServer<Peer>,
 }
 
+/// An answer on its way. Services box theirs, so all have one type.
+pub struct Answering(BoxFuture<Response<Body>, Infallible>);
+
 impl ClientPort {
     /// All services for clients.
     pub fn new(replica: &Arc<Replica>, peers: Arc<Peers>) -> Self {
         let kv = KvServer::new(Kv(Arc::clone(replica)));
         let cluster = ClusterServer::new(Cluster(Arc::clone(replica)));
         let maintenance = MaintenanceServer::new(Maintenance(Arc::clone(replica)));
-        Self {
+        Self(Arc::new(ClientServices {
             kv: kv.max_decoding_message_size(MAX_MESSAGE_BYTES),
             cluster: cluster.max_decoding_message_size(MAX_MESSAGE_BYTES),
             maintenance: maintenance.max_decoding_message_size(MAX_MESSAGE_BYTES),
             pages: Arc::new(web::Pages { replica: Arc::clone(replica), peers }),
-        }
+        }))
     }
 }
 
 impl Answer for ClientPort {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let response = match service_of(request.uri().path()) {
-            Some("etcdserverpb.KV") => self.kv.clone().call(request).await,
-            Some("etcdserverpb.Cluster") => self.cluster.clone().call(request).await,
-            Some("etcdserverpb.Maintenance") => self.maintenance.clone().call(request).await,
-            _ if is_grpc(request.headers()) => return unknown_service(&request),
-            _ => return self.pages.answer(&request).await,
-        };
-        let mut response = response.unwrap_or_else(|never| match never {});
+    type Future = Answering;
+
+    fn answer(&self, request: Request<Incoming>) -> Answering {
+        let services = &self.0;
+        Answering(match service_of(request.uri().path()) {
+            Some("etcdserverpb.KV") => services.kv.clone().call(request),
+            Some("etcdserverpb.Cluster") => services.cluster.clone().call(request),
+            Some("etcdserverpb.Maintenance") => services.maintenance.clone().call(request),
+            _ if is_grpc(request.headers()) => ready(unknown_service(&request)),
+            _ => {
+                let pages = Arc::clone(&services.pages);
+                Box::pin(async move { Ok(pages.answer(&request).await) })
+            }
+        })
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut response = task::ready!(self.0.as_mut().poll(context))?;
         correct_too_large(response.headers_mut());
-        response
+        Poll::Ready(Ok(response))
     }
 }
 
@@ -88,16 +109,19 @@ impl PeerPort {
 }
 
 impl Answer for PeerPort {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        match service_of(request.uri().path()) {
-            Some("quorate.peer.Peer") => {
-                let response = self.peer.clone().call(request).await;
-                response.unwrap_or_else(|never| match never {})
-            }
-            _ if is_grpc(request.headers()) => unknown_service(&request),
-            _ => web::text(StatusCode::NOT_FOUND, web::NOT_FOUND),
-        }
+    type Future = Answering;
+
+    fn answer(&self, request: Request<Incoming>) -> Answering {
+        Answering(match service_of(request.uri().path()) {
+            Some("quorate.peer.Peer") => self.peer.clone().call(request),
+            _ if is_grpc(request.headers()) => ready(unknown_service(&request)),
+            _ => ready(web::text(StatusCode::NOT_FOUND, web::NOT_FOUND)),
+        })
     }
+}
+
+fn ready(response: Response<Body>) -> BoxFuture<Response<Body>, Infallible> {
+    Box::pin(std::future::ready(Ok(response)))
 }
 
 /// `/package.Service/Method`.

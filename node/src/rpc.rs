@@ -1,13 +1,14 @@
-//! The generated gRPC services, servers and clients. Their messages are in `quorate_core::api`.
+//! The generated gRPC services. Their messages are in `quorate_core::api`.
 
-/// The etcd v3 services.
+/// The etcd v3 services: clients of them, and what a server must implement.
 #[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic)]
 pub mod etcdserverpb {
-    tonic::include_proto!("etcdserverpb");
+    include!(concat!(env!("OUT_DIR"), "/etcdserverpb.rs"));
+    include!(concat!(env!("OUT_DIR"), "/server/etcdserverpb.rs"));
 }
 
 /// The service between members.
 #[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic)]
 pub mod peer {
-    tonic::include_proto!("quorate.peer");
+    include!(concat!(env!("OUT_DIR"), "/quorate.peer.rs"));
 }

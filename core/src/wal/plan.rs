@@ -95,7 +95,9 @@ impl Wal {
             joint: Joint::default(),
             closed: VecDeque::new(),
         };
-        // The receipt is of no use: the planner of the new log is the one that start-up makes.
+        // Nobody goes on from here: start-up makes the planner, and that a segment of its own. So
+        // this one gets no room to spare, and its receipt is of no use.
+        let layout = Layout { segment_size: 0, ..layout };
         let _ = Self::resume(layout, nothing).plan(&[write], out);
     }
 

@@ -20,7 +20,7 @@ use quorate_core::raft::Entry;
 use quorate_core::store::{Batch, Image};
 use quorate_core::types::RequestId;
 
-use crate::serve::mailbox::{Line, Mailbox};
+use crate::serve::mailbox::{Line, Mailbox, Rest};
 use crate::serve::replica::Replica;
 
 /// Entries applied under one lock.
@@ -47,7 +47,7 @@ impl ApplyThread {
     pub fn run(mut self) {
         let mut entries = Vec::new();
         let mut due = None;
-        while self.entries.take(&mut entries, due) == Line::Open {
+        while self.entries.take(&mut entries, due, Rest::Sleep) == Line::Open {
             for chunk in entries.chunks(CHUNK) {
                 self.apply(chunk);
             }

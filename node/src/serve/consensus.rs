@@ -20,7 +20,7 @@ use quorate_core::raft::Entry;
 use quorate_core::types::Ticks;
 use quorate_core::wal::Write;
 
-use crate::serve::mailbox::{Line, Mailbox};
+use crate::serve::mailbox::{Line, Mailbox, Rest};
 use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 
@@ -46,10 +46,13 @@ impl ConsensusThread {
         let inbox = Arc::clone(&self.replica.inbox);
         let mut clock = Clock::new();
         let mut inputs = Vec::new();
-        while inbox.take(&mut inputs, Some(clock.next)) == Line::Open {
+        let mut disk = DiskWork::default();
+        while inbox.take(&mut inputs, Some(clock.next), disk.rest()) == Line::Open {
             inputs.extend(clock.elapsed().map(Input::Tick));
             log_inputs(&inputs);
+            disk.note_receipts(&inputs);
             let round = self.consensus.drain(inputs.drain(..));
+            disk.note_writes(&round.writes);
             self.pass_on(round);
         }
         self.writes.close();
@@ -64,6 +67,32 @@ impl ConsensusThread {
         self.entries.push_all(round.apply);
         self.replica.vitals.publish(self.consensus.view());
         self.replica.waiters.answer(round.answers);
+    }
+}
+
+/// What the WAL thread has and has not answered. While it is busy, proposals gather: they could not
+/// become durable before the next sync anyway.
+#[derive(Default)]
+struct DiskWork {
+    asked: u64,
+    done: u64,
+}
+
+impl DiskWork {
+    fn rest(&self) -> Rest {
+        if self.asked > self.done { Rest::Doze } else { Rest::Sleep }
+    }
+
+    fn note_receipts(&mut self, inputs: &[Input]) {
+        for input in inputs {
+            if let Input::Persisted(receipt) = input {
+                self.done = self.done.max(receipt.number());
+            }
+        }
+    }
+
+    fn note_writes(&mut self, writes: &[Write]) {
+        self.asked = writes.last().map_or(self.asked, |write| write.number);
     }
 }
 

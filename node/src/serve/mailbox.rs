@@ -10,6 +10,9 @@
 //! What is pushed is bounded by what the receiver itself has asked for, which in the end are
 //! offered items; so both ways are bounded.
 //!
+//! A receiver that could do nothing with more work of some kind yet dozes: patient items wait with
+//! it for a pressing one. So the batch grows while the disk is busy with the one before.
+//!
 //! Not here: priorities. A receiver that needs an order makes it itself.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,8 +27,35 @@ pub struct Mailbox<T> {
 
 struct State<T> {
     waiting: Vec<T>,
-    asleep: bool,
+    /// Whether something waits that must not.
+    pressing: bool,
+    /// How the receiver sleeps, if it does.
+    rest: Option<Rest>,
     closed: bool,
+}
+
+/// What wakes a receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rest {
+    /// Anything.
+    Sleep,
+    /// Only what is pressing.
+    Doze,
+}
+
+/// Whether an item can wait for a receiver that dozes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Haste {
+    /// It wakes the receiver.
+    Pressing,
+    /// It waits until something else does.
+    Patient,
+}
+
+impl<T> State<T> {
+    fn wakes(&self, rest: Rest) -> bool {
+        self.closed || self.pressing || (rest == Rest::Sleep && !self.waiting.is_empty())
+    }
 }
 
 /// Whether more can come.
@@ -44,29 +74,29 @@ pub struct Refused;
 impl<T> Mailbox<T> {
     /// An empty mailbox that refuses offers while `limit` items wait.
     pub fn new(limit: usize) -> Self {
-        let state = State { waiting: Vec::new(), asleep: false, closed: false };
+        let state = State { waiting: Vec::new(), pressing: false, rest: None, closed: false };
         Self { state: Mutex::new(state), arrived: Condvar::new(), limit }
     }
 
     /// Sends an item from outside.
-    pub fn offer(&self, item: T) -> Result<(), Refused> {
+    pub fn offer(&self, item: T, haste: Haste) -> Result<(), Refused> {
         let mut state = self.lock();
         if state.closed || state.waiting.len() >= self.limit {
             return Err(Refused);
         }
         state.waiting.push(item);
-        self.wake(state);
+        self.wake(state, haste);
         Ok(())
     }
 
-    /// Sends several items from outside; returns how many were refused.
+    /// Sends several pressing items from outside; returns how many were refused.
     pub fn offer_all(&self, mut items: Vec<T>) -> usize {
         let mut state = self.lock();
         let room = if state.closed { 0 } else { self.limit.saturating_sub(state.waiting.len()) };
         let refused = items.len().saturating_sub(room);
         items.truncate(room);
         state.waiting.append(&mut items);
-        self.wake(state);
+        self.wake(state, Haste::Pressing);
         refused
     }
 
@@ -75,7 +105,7 @@ impl<T> Mailbox<T> {
         let mut state = self.lock();
         if !state.closed {
             state.waiting.push(item);
-            self.wake(state);
+            self.wake(state, Haste::Pressing);
         }
     }
 
@@ -87,7 +117,7 @@ impl<T> Mailbox<T> {
         let mut state = self.lock();
         if !state.closed {
             state.waiting.append(&mut items);
-            self.wake(state);
+            self.wake(state, Haste::Pressing);
         }
     }
 
@@ -95,24 +125,25 @@ impl<T> Mailbox<T> {
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        self.wake(state);
+        self.wake(state, Haste::Pressing);
     }
 
-    /// Sleeps until something arrives, the mailbox is closed or `until` has come; then takes all
+    /// Rests until something arrives, the mailbox is closed or `until` has come; then takes all
     /// that waits. `into` must be empty; its memory is used for the next batch.
-    pub fn take(&self, into: &mut Vec<T>, until: Option<Instant>) -> Line {
+    pub fn take(&self, into: &mut Vec<T>, until: Option<Instant>, rest: Rest) -> Line {
         assert!(into.is_empty(), "a batch was not worked off");
         let mut state = self.lock();
-        while state.waiting.is_empty() && !state.closed {
-            state.asleep = true;
+        while !state.wakes(rest) {
+            state.rest = Some(rest);
             let timed_out;
             (state, timed_out) = self.sleep(state, until);
-            state.asleep = false;
+            state.rest = None;
             if timed_out {
                 break;
             }
         }
         std::mem::swap(into, &mut state.waiting);
+        state.pressing = false;
         if state.closed && into.is_empty() { Line::Closed } else { Line::Open }
     }
 
@@ -134,12 +165,13 @@ impl<T> Mailbox<T> {
         (state, timeout.timed_out())
     }
 
-    /// A condition variable enters the kernel even if nobody waits: hence the flag. Whoever
-    /// takes it down wakes the receiver; all others leave it to him.
-    fn wake(&self, mut state: MutexGuard<'_, State<T>>) {
-        let asleep = std::mem::take(&mut state.asleep);
+    /// A condition variable enters the kernel even if nobody waits: hence `rest`. Whoever takes it
+    /// down wakes the receiver; all others leave it to him.
+    fn wake(&self, mut state: MutexGuard<'_, State<T>>, haste: Haste) {
+        state.pressing |= haste == Haste::Pressing;
+        let woken = state.rest.take_if(|rest| *rest == Rest::Sleep || haste == Haste::Pressing);
         drop(state);
-        if asleep {
+        if woken.is_some() {
             self.arrived.notify_one();
         }
     }

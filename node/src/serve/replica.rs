@@ -19,7 +19,7 @@ use quorate_core::store::{Step, Store};
 use quorate_core::types::RequestId;
 use quorate_core::wal::Identity;
 
-use crate::serve::mailbox::Mailbox;
+use crate::serve::mailbox::{Haste, Mailbox};
 use crate::serve::metrics::Metrics;
 use crate::serve::vitals::Vitals;
 use crate::serve::waiters::Waiters;
@@ -122,7 +122,12 @@ impl Replica {
     }
 
     fn send(&self, id: RequestId, request: Request) -> Result<(), Unavailable> {
-        let sent = self.inbox.offer(Input::Request(id, request));
+        let haste = match request {
+            // It would only wait for the disk.
+            Request::Propose(_) => Haste::Patient,
+            Request::Read => Haste::Pressing,
+        };
+        let sent = self.inbox.offer(Input::Request(id, request), haste);
         sent.map_err(|_| Unavailable::TooManyRequests)
     }
 }

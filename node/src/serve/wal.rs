@@ -13,7 +13,7 @@ use quorate_core::wal::{FileOp, Wal, Write};
 
 use crate::serve::disk::Disk;
 use crate::serve::logging::die;
-use crate::serve::mailbox::{Line, Mailbox};
+use crate::serve::mailbox::{Line, Mailbox, Rest};
 use crate::serve::metrics::Metrics;
 
 /// What the thread owns.
@@ -35,7 +35,7 @@ impl WalThread {
     pub fn run(mut self) {
         let mut batch = Vec::new();
         let mut plan = Vec::new();
-        while self.writes.take(&mut batch, None) == Line::Open {
+        while self.writes.take(&mut batch, None, Rest::Sleep) == Line::Open {
             let unsynced = self.wal.plan(&batch, &mut plan);
             batch.clear();
             for op in plan.drain(..) {

@@ -53,6 +53,11 @@ impl Change {
         Self { main: at.main, sub: at.sub, tombstone: true }
     }
 
+    /// Whether it ends a life.
+    pub fn is_delete(&self) -> bool {
+        self.tombstone
+    }
+
     /// When.
     pub fn at(&self) -> Revision {
         Revision { main: self.main, sub: self.sub }

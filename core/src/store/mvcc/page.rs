@@ -1,4 +1,4 @@
-//! Neighbouring keys, packed: the leaves of the index.
+//! Neighbouring keys, packed: what every node of the index is made of.
 //!
 //! ```text
 //!   keys   /pods/ns/a7   /pods/ns/a93   /pods/ns/b
@@ -6,105 +6,60 @@
 //!   text   / p o d s / n s /  a 7  a 9 3  b           the shared beginning is written once
 //!          |-----shared-----| |---|-----|-|
 //!   ends                      .   11    14 15
-//!   histories                 [ ]  [ ]  [ ]
+//!   items                    [ ]   [ ]  [ ]
 //! ```
-//! A map with a heap string per key costs some 60 bytes more for each, and a cache miss for every
-//! comparison; here a search touches a handful of neighbouring lines.
+//! A heap string per key would cost 40 bytes more for each, and a miss of the processor's caches
+//! for every comparison; here a search touches a handful of neighbouring lines.
 //!
 //! Invariants:
 //! - P1. The keys rise strictly.
 //! - P2. Every key begins with the shared text, and the rest of key i is `text[ends[i-1]..ends[i]]`.
-//! - P3. `live` counts the keys that exist now.
 //!
-//! Not here: which page a key belongs to (`key_index.rs`).
+//! Not here: which page a key belongs to, what the items are (`key_index.rs`).
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Range;
 
-use super::Revision;
-use super::history::{Change, History};
-use crate::api::KeyRange;
-
-/// A page is split when it holds more keys than this,
+/// A page is to be split when it holds more keys than this,
 const MAX_KEYS: usize = 128;
 /// or more text, so that an insertion never moves much.
 const MAX_TEXT: usize = 16 * 1024;
 
-/// A run of keys and their histories.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
+/// A run of keys, with an item for each.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
     shared: usize,
     text: Vec<u8>,
     ends: Vec<u32>,
-    histories: Vec<History>,
-    live: usize,
+    items: Vec<T>,
     newest: usize,
 }
 
-impl Page {
-    /// How many of its keys exist now.
-    pub fn live(&self) -> usize {
-        self.live
+impl<T> Page<T> {
+    /// No keys.
+    pub fn new() -> Self {
+        Self { shared: 0, text: Vec::new(), ends: Vec::new(), items: Vec::new(), newest: 0 }
     }
 
-    /// The history of a key that was ever put.
-    pub fn get(&self, key: &[u8]) -> Option<&History> {
-        self.find(key).ok().map(|place| &self.histories[place])
+    /// The items, in key order.
+    pub fn items(&self) -> &[T] {
+        &self.items
     }
 
-    /// The histories of its keys in a range that is not empty, in key order.
-    pub fn within(&self, range: KeyRange<'_>) -> &[History] {
-        let from = |key: &[u8]| self.find(key).unwrap_or_else(|place| place);
-        let places = match range {
-            KeyRange::One(key) => self.find(key).map_or(0..0, |place| place..place + 1),
-            KeyRange::Span(key, end) => from(key)..from(end),
-            KeyRange::From(key) => from(key)..self.histories.len(),
-        };
-        &self.histories[places]
-    }
-
-    /// Appends a change to the history of a key, which begins here if there was none. Tells the
-    /// put that was in force until now.
-    pub fn change(&mut self, key: &[u8], change: Change) -> Option<Revision> {
-        let (place, before) = match self.find(key) {
-            Ok(place) => {
-                let before = self.histories[place].live();
-                self.histories[place].push(change);
-                (place, before)
-            }
-            Err(place) => {
-                self.insert(place, key, History::One(change));
-                (place, None)
-            }
-        };
-        self.live -= usize::from(before.is_some());
-        self.live += usize::from(self.histories[place].live().is_some());
-        before
+    /// One item, to be changed.
+    pub fn item_mut(&mut self, place: usize) -> &mut T {
+        &mut self.items[place]
     }
 
     /// Whether it should be split.
     pub fn is_full(&self) -> bool {
-        let keys = self.histories.len();
+        let keys = self.items.len();
         keys > MAX_KEYS || (keys > 1 && self.text.len() > MAX_TEXT)
     }
 
-    /// Cuts off the upper part. Returns it with a name: a string that is above every key that
-    /// stays and not above any that goes.
-    pub fn split(&mut self) -> (Vec<u8>, Self) {
-        let len = self.histories.len();
-        assert!(len > 1, "a page of {len} keys cannot be split");
-        // Keys that are put in rising order would otherwise leave half-empty pages behind them.
-        let middle = if self.newest + 1 == len { len - 1 } else { len / 2 };
-        let mut name = self.key(middle);
-        name.truncate(shared_len(&self.key(middle - 1), &name) + 1);
-        let upper = self.part(middle..len);
-        *self = self.part(0..middle);
-        (name, upper)
-    }
-
     /// Where a key is, or where it would have to go.
-    fn find(&self, key: &[u8]) -> Result<usize, usize> {
+    pub fn find(&self, key: &[u8]) -> Result<usize, usize> {
         let shared = &self.text[..self.shared];
         let (head, rest) = key.split_at(key.len().min(self.shared));
         match head.cmp(shared) {
@@ -112,6 +67,44 @@ impl Page {
             Ordering::Greater => Err(self.ends.len()),
             Ordering::Equal => self.find_rest(rest),
         }
+    }
+
+    /// Puts a new key at the place where `find` says that it would have to go.
+    pub fn insert(&mut self, place: usize, key: &[u8], item: T) {
+        self.share(key);
+        let rest = &key[self.shared..];
+        let start = self.start(place);
+        make_room(&mut self.text, rest.len());
+        self.text.splice(start..start, rest.iter().copied());
+        make_room(&mut self.ends, 1);
+        self.ends.insert(place, narrow(start));
+        for end in &mut self.ends[place..] {
+            *end += narrow(rest.len());
+        }
+        make_room(&mut self.items, 1);
+        self.items.insert(place, item);
+        self.newest = place;
+        self.check_neighbours(place);
+    }
+
+    /// Cuts off the upper part. Returns it with its first key.
+    pub fn split(&mut self) -> (Vec<u8>, Self) {
+        let len = self.items.len();
+        assert!(len > 1, "a page of {len} keys cannot be split");
+        // Keys that are put in rising order would otherwise leave half-empty pages behind them.
+        let middle = if self.newest + 1 == len { len - 1 } else { len / 2 };
+        let first = self.key(middle);
+        let items = self.items.split_off(middle);
+        self.items.shrink_to_fit();
+        let upper = self.part(middle..len, items);
+        let items = core::mem::take(&mut self.items);
+        *self = self.part(0..middle, items);
+        (first, upper)
+    }
+
+    /// The last key, if there is one.
+    pub fn last_key(&self) -> Option<Vec<u8>> {
+        self.ends.len().checked_sub(1).map(|place| self.key(place))
     }
 
     fn find_rest(&self, rest: &[u8]) -> Result<usize, usize> {
@@ -125,23 +118,6 @@ impl Page {
             }
         }
         Err(low)
-    }
-
-    fn insert(&mut self, place: usize, key: &[u8], history: History) {
-        self.share(key);
-        let rest = &key[self.shared..];
-        let start = self.start(place);
-        make_room(&mut self.text, rest.len());
-        self.text.splice(start..start, rest.iter().copied());
-        make_room(&mut self.ends, 1);
-        self.ends.insert(place, narrow(start));
-        for end in &mut self.ends[place..] {
-            *end += narrow(rest.len());
-        }
-        make_room(&mut self.histories, 1);
-        self.histories.insert(place, history);
-        self.newest = place;
-        assert!(place == 0 || self.rest(place - 1) < self.rest(place), "P1: keys rise");
     }
 
     /// Shortens the shared text until `key` begins with it too (P2).
@@ -158,25 +134,29 @@ impl Page {
     }
 
     /// A page of some of these keys, with as much shared text as they have.
-    fn part(&self, places: Range<usize>) -> Self {
+    fn part(&self, places: Range<usize>, items: Vec<T>) -> Self {
         let shared = shared_len(&self.key(places.start), &self.key(places.end - 1));
-        let (text, ends) = self.pack(places.clone(), shared);
-        let histories = self.histories[places].to_vec();
-        let live = histories.iter().filter(|history| history.live().is_some()).count();
-        Self { shared, text, ends, histories, live, newest: 0 }
+        let (text, ends) = self.pack(places, shared);
+        Self { shared, text, ends, items, newest: 0 }
     }
 
     /// The packed form of some of these keys when `shared` bytes of them are written once.
     fn pack(&self, places: Range<usize>, shared: usize) -> (Vec<u8>, Vec<u32>) {
-        let mut text = self.key(places.start);
-        text.truncate(shared);
         let mut ends = Vec::with_capacity(places.len());
+        let mut text = places.clone().next().map_or(Vec::new(), |first| self.key(first));
+        text.truncate(shared);
         for place in places {
             text.extend_from_slice(&self.key(place)[shared..]);
             ends.push(narrow(text.len()));
         }
         text.shrink_to_fit();
         (text, ends)
+    }
+
+    fn check_neighbours(&self, place: usize) {
+        let below = place == 0 || self.rest(place - 1) < self.rest(place);
+        let above = place + 1 == self.ends.len() || self.rest(place) < self.rest(place + 1);
+        assert!(below && above, "P1: a key is at the wrong place");
     }
 
     fn key(&self, place: usize) -> Vec<u8> {
@@ -193,7 +173,7 @@ impl Page {
 }
 
 /// How many bytes two strings begin with in common.
-fn shared_len(a: &[u8], b: &[u8]) -> usize {
+pub fn shared_len(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 

@@ -106,8 +106,8 @@ impl KeySpace {
         if at < self.compacted {
             return Err(Refusal::Compacted);
         }
-        // The index knows the count of the present without a walk.
-        let counted = at == self.revision;
+        // The index knows the count of the present without a walk; one key needs no counting.
+        let counted = at == self.revision && !matches!(plan.keys, KeyRange::One(_));
         let count = if counted { self.index.count(plan.keys) } else { 0 };
         let (current, next, kvs) = (self.revision, None, Vec::new());
         Ok(Cursor { at, current, next, count, counted, matched: 0, kvs })

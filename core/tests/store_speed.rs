@@ -1,0 +1,117 @@
+//! How long a put and a get take in a store of a million keys. Not a test: it prints, and a person
+//! compares. `cargo test --release -p quorate-core --test store_speed -- --ignored --nocapture`
+//! The best and the median of many rounds: other work on the machine only ever makes it slower.
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_types)]
+
+mod store_support;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use quorate_core::api::etcdserverpb::{PutRequest, RangeRequest};
+use quorate_core::api::wire::command::Action;
+use quorate_core::raft::Entry;
+use quorate_core::store::{Image, Loader, Store};
+use store_support::{all, delete, entry, one, read, read_in_steps};
+
+const KEYS: u64 = 1_000_000;
+const ROUNDS: u64 = 40;
+const ROUND: u64 = 5000;
+
+fn key(n: u64) -> String {
+    format!("/registry/{:010}", n % KEYS * 7_368_787 % 4_294_967_291)
+}
+
+fn put(n: u64) -> Entry {
+    let (key, value) = (key(n * 7919).into(), Bytes::from(vec![n as u8; 256]));
+    entry(n, Some(Action::Put(PutRequest { key, value, ..Default::default() })))
+}
+
+fn report(what: &str, mut rounds: Vec<Duration>, each: u64) {
+    rounds.sort();
+    let nanos = |round: Duration| round.as_nanos() as u64 / each;
+    let (best, median) = (nanos(rounds[0]), nanos(rounds[rounds.len() / 2]));
+    println!("{what:.<56} best {best:>8} ns, median {median:>8} ns");
+}
+
+/// Times each single call, so that what prepares it stays outside.
+fn each<T, R>(what: &str, rounds: u64, prepare: impl Fn(u64) -> T, mut work: impl FnMut(T) -> R) {
+    let one_round = |round: u64| {
+        let mut sum = Duration::ZERO;
+        for n in 1..=ROUND {
+            let input = prepare(round * ROUND + n);
+            let start = Instant::now();
+            let output = black_box(work(input));
+            sum += start.elapsed();
+            drop(output);
+        }
+        sum
+    };
+    report(what, (0..rounds).map(one_round).collect(), ROUND);
+}
+
+fn whole(what: &str, each: u64, mut work: impl FnMut()) {
+    let one_round = |_| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    report(what, (0..5).map(one_round).collect(), each);
+}
+
+#[test]
+#[ignore = "measures"]
+fn speed() {
+    let mut store = Store::new();
+    let mut image = Image::new(None);
+    each("an empty measurement", ROUNDS, |n| n, |n| n);
+    each("put of a new key, growing to a million", KEYS / ROUND, put, |entry| {
+        let applied = store.apply(&entry);
+        image.push(applied.rows);
+        entry
+    });
+    let mut table = image.take(&store).remove(0).rows;
+    table.sort_by(|a, b| a.key.cmp(&b.key));
+    each(
+        "put of one of a million keys",
+        ROUNDS,
+        |n| put(KEYS + n),
+        |entry| (store.apply(&entry), entry),
+    );
+    let get = |n: u64| one(&key(n * 104_729));
+    let count = |n: u64| RangeRequest { count_only: true, ..get(n) };
+    each("count of one key", ROUNDS, count, |get| (read(&store, &get).unwrap(), get));
+    each("get", ROUNDS, get, |get| (read(&store, &get).unwrap(), get));
+    whole("range of everything, per key", KEYS, || {
+        assert_eq!(read_in_steps(&store, &all(), 1000).unwrap().kvs.len() as u64, KEYS);
+    });
+    whole("range with limit 500, per key", 1000 * 500, || {
+        for n in 0..1000 {
+            let page = RangeRequest { key: key(n).into(), limit: 500, ..all() };
+            black_box(read(&store, &page).unwrap());
+        }
+    });
+    whole("count of everything", 1, || {
+        black_box(read(&store, &RangeRequest { count_only: true, ..all() }).unwrap());
+    });
+    whole("count at an old revision, per key", KEYS, || {
+        let past = RangeRequest { count_only: true, revision: KEYS as i64, ..all() };
+        black_box(read(&store, &past).unwrap());
+    });
+    whole("full hash, per record", KEYS + ROUNDS * ROUND, || {
+        black_box(store.full_hash());
+    });
+    whole("load, per row", KEYS, || {
+        let mut loader = Loader::new();
+        for row in &table {
+            loader.row(&row.key, &row.value).unwrap();
+        }
+        assert_eq!(loader.finish().unwrap().keys() as u64, KEYS);
+    });
+    let everything =
+        entry(KEYS + ROUNDS * ROUND + 1, Some(Action::DeleteRange(delete("\0", "\0"))));
+    let start = Instant::now();
+    black_box(store.apply(&everything));
+    report("delete of everything, per key", vec![start.elapsed()], KEYS);
+}
