@@ -63,7 +63,10 @@ impl Cluster {
             verb => {
                 let named = words.nodes();
                 let all = || self.nodes.keys().copied().collect();
-                let nodes = if named.is_empty() { all() } else { named };
+                let nodes: Vec<NodeId> = if named.is_empty() { all() } else { named };
+                if nodes.is_empty() {
+                    return Err("there is no cluster yet".to_string());
+                }
                 let rest = words.clone();
                 for node in nodes {
                     words = rest.clone();

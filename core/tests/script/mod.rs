@@ -1,13 +1,14 @@
 //! The language of the traces: how a file is read, and how its transcript is made anew.
 //!
 //! ```text
-//! # A comment. Paragraphs of comments alone may stand anywhere.
+//! # A paragraph of comments.                                      kept as it is
 //!
-//! # A block has commands, four dashes, and what the commands
-//! cluster n1 n2 n3   # caused, up to a blank line.
+//! # Comments and                                                  kept as they are
+//! cluster n1 n2 n3   # commands,
 //! campaign n1
-//! ----
-//! n1: send n1 -> n2 @2 request-pre-vote last=1@1
+//! ----                                                            a rule,
+//! n1: send n1 -> n2 @2 request-pre-vote last=1@1                  and what the commands caused,
+//!                                                                 up to a blank line: made anew
 //! ```
 //! `traces/README.md` explains the commands. Those about the wire and the cluster are in
 //! `cluster.rs`, those that a member carries out itself in `node.rs`.
@@ -96,8 +97,8 @@ impl<'a> Words<'a> {
     /// The next word, if it is a node.
     fn node(&mut self) -> Option<NodeId> {
         let n: u64 = self.0.front()?.strip_prefix('n')?.parse().ok()?;
-        self.0.pop_front();
-        Some(NodeId(FIRST_NODE + n))
+        let word = self.0.pop_front_if(|_| (1..10).contains(&n));
+        word.map(|_| NodeId(FIRST_NODE + n))
     }
 
     fn nodes(&mut self) -> Vec<NodeId> {
