@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod peer;
 mod process;
 pub mod replica;
+mod spare;
 mod storage;
 mod threads;
 pub mod url;
