@@ -144,7 +144,8 @@ fn connection(
 
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
+    // Scripts that look for a header by its usual spelling find it.
+    builder.http1().timer(TokioTimer::new()).title_case_headers(true);
     builder
         .http2()
         .timer(TokioTimer::new())
