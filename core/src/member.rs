@@ -30,6 +30,7 @@ use prost::Message as _;
 
 use crate::api::Unavailable;
 use crate::api::wire::Command;
+use crate::api::wire::command::Action;
 use crate::planted::Bug;
 use crate::raft::{self, Entry, Envelope, Message, Raft, Reader, Start, View};
 use crate::request::{self, Request, requester_of};
@@ -366,6 +367,8 @@ impl Member {
 /// into a log.
 fn is_sound(command: &Bytes) -> bool {
     match Command::decode(command.clone()) {
+        // Only the founding entry holds a configuration, and nobody proposes that.
+        Ok(Command { action: Some(Action::Configuration(_)), .. }) => false,
         Ok(Command { action: Some(action), .. }) => request::check(&action).is_ok(),
         Ok(Command { action: None, .. }) | Err(_) => false,
     }

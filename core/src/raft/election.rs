@@ -69,7 +69,11 @@ impl Raft {
             self.follow(None);
         }
         let early = planted!(self.config.planted, Bug::VoteBeforeDurable);
-        let reliance = if early { Reliance::Nothing } else { Reliance::Everything };
+        let reliance = match granted {
+            true if early => Reliance::Nothing,
+            true => Reliance::Everything,
+            false => Reliance::Term,
+        };
         self.send_relying(reliance, from, Message::Vote { granted });
     }
 

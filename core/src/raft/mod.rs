@@ -234,8 +234,8 @@ impl Raft {
             self.tick_leader(ticks);
             return;
         }
-        // A campaign that is not on disk yet has asked nobody: its time has not begun.
-        if matches!(self.role, Role::Candidate { .. }) && !self.outbox.term_is_durable() {
+        // Who is not on disk with its term yet has asked nobody: its time has not begun.
+        if !self.outbox.term_is_durable() {
             return;
         }
         self.silence.0 += 1;

@@ -91,6 +91,8 @@ impl Damage {
     }
 }
 
+impl core::error::Error for Damage {}
+
 const REPLACE: &str = "remove this member from the cluster and add it anew with an empty \
      directory; only a copy of exactly this state of the file would also do, an older one would \
      forget what the member promised";

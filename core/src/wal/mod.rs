@@ -203,6 +203,21 @@ impl Unsynced {
     }
 }
 
+impl fmt::Display for FileOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create { name, size } => write!(f, "create {name} {size}"),
+            Self::Write { name, offset, bytes } => {
+                write!(f, "write {name} {offset}+{}", bytes.len())
+            }
+            Self::Sync { name } => write!(f, "sync {name}"),
+            Self::Rename { from, to } => write!(f, "rename {from} to {to}"),
+            Self::Remove { name } => write!(f, "remove {name}"),
+            Self::SyncDir => f.write_str("sync directory"),
+        }
+    }
+}
+
 impl fmt::Display for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "w{} {}", self.number, self.hard)?;

@@ -157,7 +157,7 @@ impl Replay {
                     break;
                 }
                 Next::End if end.is_none() && !first => break,
-                Next::Torn(_) | Next::End => return Err(segment.broken(at, Flaw::Lost)),
+                Next::Torn(_) | Next::End => return Err(segment.lost(at)),
             }
         }
         self.closed.push_back(Closed {

@@ -46,6 +46,12 @@ impl Segment {
         }
     }
 
+    /// The damage of a segment whose batch at `at` is not whole and must be.
+    pub(super) fn lost(&self, at: usize) -> Damage {
+        let blank = (at..self.len()).find(|here| self.state(*here) == State::Blank);
+        self.broken(blank.unwrap_or(at), Flaw::Lost)
+    }
+
     /// The bytes of some sectors.
     pub(super) fn sectors(&self, at: usize, count: usize) -> &[u8] {
         &self.bytes[at * SECTOR..(at + count) * SECTOR]
@@ -103,7 +109,7 @@ impl Segment {
                 State::Broken => return Err(self.broken(here, Flaw::Sector)),
                 State::Part(part) => self.remain(here, part, number, blank)?,
             };
-            if end.is_some_and(|end| end != here + left) || here + left > self.len() {
+            if left > self.len() - here || end.is_some_and(|end| end != here + left) {
                 return Err(self.broken(here, Flaw::Content("its sectors disagree on its end")));
             }
             end = Some(here + left);

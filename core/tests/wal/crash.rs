@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 
 use quorate_core::random::Random;
-use quorate_core::wal::{FileOp, Found, Layout, Recovered, Wal, Write, recover};
+use quorate_core::wal::{FileOp, Found, Layout, Recovered, SECTOR, Wal, Write, recover};
 
 use crate::disk::Disk;
-use crate::model::{Model, Wildness, creation, found, layout};
+use crate::model::{
+    Model, Wildness, creation, entry, found, founded, hard, layout, reopen, run, write,
+};
 
 /// What a sweep must have seen to count as one.
 type Counts = BTreeMap<&'static str, u64>;
@@ -243,6 +245,41 @@ fn no_crash_loses_or_invents_anything() {
 fn what_a_failed_sync_left_in_the_cache_is_made_durable_before_it_counts() {
     let counts = sweep(100_000..101_000, true);
     assert!(counts["failed syncs"] > 100);
+}
+
+/// Each mixture of old and new sectors, without chance: also up to the very end of a segment.
+#[test]
+fn only_a_batch_of_which_every_sector_came_counts() {
+    for (segment, full) in [(4096, false), (512 * 6, true)] {
+        for mask in 0..1_usize << 4 {
+            let (mut disk, mut wal) = founded(layout(segment));
+            let first = write(1, hard(2, None), vec![entry(2, 2, b"first")]);
+            run(&mut disk, &mut wal, std::slice::from_ref(&first));
+            let mut model = Model::founded();
+            model.apply(&first);
+            let next = write(2, hard(3, Some(1)), vec![entry(3, 3, &[0; 1700])]);
+            let mut ops = Vec::new();
+            let _ = wal.plan(std::slice::from_ref(&next), &mut ops);
+            let FileOp::Write { name, offset, bytes } = &ops[0] else { panic!("{}", ops[0]) };
+            assert_eq!(offset + bytes.len() as u64 == segment, full);
+            for sector in (0..4).filter(|sector| mask >> sector & 1 == 1) {
+                let (at, name) = (sector * SECTOR, name.clone());
+                let (offset, bytes) = (offset + at as u64, bytes.slice(at..at + SECTOR));
+                disk.run(&FileOp::Write { name, offset, bytes });
+            }
+            let mut log = reopen(&mut disk, layout(segment));
+            if mask == 15 {
+                model.apply(&next);
+            }
+            assert_eq!(Model::of(&log), model, "sectors {mask:04b}");
+            assert_eq!(log.torn, if mask == 0 || mask == 15 { 0 } else { 2048 });
+            // It stays cut, whatever comes behind it.
+            let other = write(1, hard(5, Some(2)), Vec::new());
+            run(&mut disk, &mut log.wal, std::slice::from_ref(&other));
+            model.apply(&other);
+            assert_eq!(Model::of(&reopen(&mut disk, layout(segment))), model);
+        }
+    }
 }
 
 /// Every single point of a founding, without chance.

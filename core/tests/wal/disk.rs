@@ -38,9 +38,7 @@ impl Disk {
             FileOp::Create { name, size } => self.create(name, *size),
             FileOp::Write { name, offset, bytes } => self.write(name, *offset, bytes),
             FileOp::Sync { name } => {
-                let file = self.file(name);
-                file.durable = file.cached.clone();
-                file.dirty.clear();
+                self.file(name).sync();
             }
             FileOp::Rename { from, to } => self.change(Change::Move(from.clone(), to.clone())),
             FileOp::Remove { name } => self.change(Change::Unlink(name.clone())),
@@ -156,6 +154,15 @@ impl Change {
 }
 
 impl File {
+    /// Only what is dirty is written: what a failed sync has left behind is not.
+    fn sync(&mut self) {
+        self.durable.resize(self.cached.len(), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            let range = sector * SECTOR..((sector + 1) * SECTOR).min(self.cached.len());
+            self.durable[range.clone()].copy_from_slice(&self.cached[range]);
+        }
+    }
+
     fn lose_power(&mut self, random: &mut Random) {
         if self.dirty.is_empty() {
             self.cached = self.durable.clone();

@@ -36,17 +36,20 @@ fn grown(seed: u64) -> Disk {
 fn forge(bytes: &mut [u8]) {
     let seed = crc32c(&bytes[..508]);
     bytes[508..512].copy_from_slice(&seed.to_le_bytes());
-    let (mut chain, mut at) = (seed, SECTOR);
-    while at < bytes.len() && bytes[at..at + 16].iter().any(|byte| *byte != 0) {
-        bytes[at + 16..at + 20].copy_from_slice(&chain.to_le_bytes());
-        let left = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap());
-        for _ in 0..left.clamp(1, u32::try_from((bytes.len() - at) / SECTOR).unwrap()) {
-            let start = crc32c_append(seed, &(at as u64).to_le_bytes());
-            let sum = crc32c_append(start, &bytes[at + 4..at + SECTOR]).to_le_bytes();
-            bytes[at..at + 4].copy_from_slice(&sum);
-            chain = crc32c_append(chain, &sum);
-            at += SECTOR;
+    let (mut chain, mut number) = (seed, [0; 8]);
+    for at in (SECTOR..bytes.len()).step_by(SECTOR) {
+        let sector = &mut bytes[at..at + SECTOR];
+        if sector.iter().all(|byte| *byte == 0) {
+            continue;
         }
+        if sector[8..16] != number {
+            number.copy_from_slice(&sector[8..16]);
+            sector[16..20].copy_from_slice(&chain.to_le_bytes());
+        }
+        let start = crc32c_append(seed, &(at as u64).to_le_bytes());
+        let sum = crc32c_append(start, &sector[4..]).to_le_bytes();
+        sector[..4].copy_from_slice(&sum);
+        chain = crc32c_append(chain, &sum);
     }
 }
 
@@ -106,6 +109,99 @@ fn forgeries_with_right_sums_never_panic() {
     }
     println!("{refused} refused, {taken} taken");
     assert!(refused > 1000 && taken > 100);
+}
+
+/// A batch of three sectors behind one of one, as `record.rs` draws them.
+const BATCH: usize = 1024;
+const COUNT: usize = BATCH + 16 + 4;
+const FLAGS: usize = BATCH + 16 + 8;
+const HEAD_TERM: usize = BATCH + 16 + 16;
+const HEAD_LAST: usize = BATCH + 16 + 32;
+const MARK: usize = BATCH + 16 + 48;
+const RECORD: usize = BATCH + 16 + 64;
+const TAIL_TERM: usize = BATCH + 3 * SECTOR - 32;
+const TAIL_LAST: usize = BATCH + 3 * SECTOR - 16;
+
+fn forged(changes: &[(usize, u8)]) -> Result<Found, Damage> {
+    let (mut disk, mut wal) = founded(LAYOUT);
+    run(&mut disk, &mut wal, &[write(1, hard(3, Some(5)), vec![entry(2, 3, b"a")])]);
+    run(&mut disk, &mut wal, &[write(2, hard(3, Some(5)), vec![entry(3, 3, &[9; 1300])])]);
+    let name = "0000000000000002.wal";
+    let mut bytes = disk.bytes(name).to_vec();
+    for (at, byte) in changes {
+        bytes[*at] = *byte;
+    }
+    forge(&mut bytes);
+    disk.replace(name, bytes);
+    recover(&disk, LAYOUT)
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_under_right_sums() {
+    assert!(forged(&[]).is_ok());
+    let cases: &[(&[(usize, u8)], &str)] = &[
+        (&[(FLAGS, 2)], "its head is unknown"),
+        (&[(FLAGS, 1)], "its head is unknown"),
+        (&[(COUNT, 2)], "it holds an entry that has no place in the log"),
+        (&[(COUNT + 3, 255)], "its records do not fit into it"),
+        (&[(RECORD + 17, 200)], "its records do not fit into it"),
+        (&[(COUNT, 0)], "there is something behind its records"),
+        (&[(RECORD + 17, 4)], "there is something behind its records"),
+        (&[(TAIL_TERM, 4)], "its tail promises something else than its head"),
+        (&[(TAIL_LAST, 4)], "its tail promises something else than its head"),
+        (&[(HEAD_TERM, 2), (TAIL_TERM, 2)], "it takes back a promise"),
+        (&[(HEAD_TERM + 8, 6), (TAIL_TERM + 8, 6)], "it takes back a promise"),
+        (&[(HEAD_TERM + 8, 0), (TAIL_TERM + 8, 0)], "it takes back a promise"),
+        (&[(HEAD_LAST, 4), (TAIL_LAST, 4)], "its log ends elsewhere than it promises"),
+        (&[(RECORD, 4)], "it holds an entry that has no place in the log"),
+        (&[(RECORD, 0)], "it holds an entry that has no place in the log"),
+        (&[(RECORD + 8, 2)], "it holds an entry that has no place in the log"),
+        (&[(RECORD + 8, 4)], "it holds an entry that has no place in the log"),
+        (&[(RECORD + 8, 0)], "it holds an entry that has no place in the log"),
+        (&[(MARK, 9), (MARK + 8, 3)], "it discards what is not in the log"),
+        (&[(MARK, 2), (MARK + 8, 2)], "it discards what is not in the log"),
+        (&[(MARK + 8, 3)], "it discards what is not in the log"),
+        (&[(FLAGS, 1), (MARK + 8, 3)], "it restarts the log where it cannot"),
+        (&[(FLAGS, 1), (MARK, 2), (MARK + 8, 4)], "it restarts the log where it cannot"),
+        (&[(BATCH + SECTOR + 4, 3)], "its sectors disagree on its end"),
+        (&[(BATCH + 4, 4)], "its sectors disagree on its end"),
+        (&[(BATCH + 2 * SECTOR + 6, 1)], "its sectors disagree on its end"),
+        (&[(48, 2)], "the header contradicts itself"),
+        (&[(96 + 7, 255)], "the header contradicts itself"),
+    ];
+    for (changes, expected) in cases {
+        match forged(changes) {
+            Err(Damage::Broken { flaw: Flaw::Content(what), .. }) => {
+                assert_eq!(what, *expected, "{changes:?}");
+            }
+            other => panic!("{changes:?} instead of {expected}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_batch_cannot_be_longer_than_its_records_need() {
+    let zeroed: Vec<_> = (RECORD..BATCH + SECTOR)
+        .chain(BATCH + SECTOR + 16..BATCH + 2 * SECTOR)
+        .chain(BATCH + 2 * SECTOR + 16..TAIL_TERM)
+        .chain([COUNT])
+        .map(|at| (at, 0))
+        .collect();
+    let flaw = Flaw::Content("there is something behind its records");
+    let file = String::from("0000000000000002.wal");
+    let expected = Damage::Broken { file, offset: 1024, flaw };
+    assert_eq!(forged(&zeroed).err(), Some(expected));
+}
+
+#[test]
+fn the_remains_of_a_batch_reach_no_further_than_the_file() {
+    let mut changes: Vec<_> = (BATCH..BATCH + 2 * SECTOR).map(|at| (at, 0)).collect();
+    assert!(matches!(forged(&changes), Ok(Found::Log(log)) if log.torn == 3 * SECTOR as u64));
+    changes.push((BATCH + 2 * SECTOR + 7, 1));
+    let flaw = Flaw::Content("its sectors disagree on its end");
+    let file = String::from("0000000000000002.wal");
+    let offset = (BATCH + 2 * SECTOR) as u64;
+    assert_eq!(forged(&changes).err(), Some(Damage::Broken { file, offset, flaw }));
 }
 
 #[test]

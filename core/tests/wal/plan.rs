@@ -10,20 +10,9 @@ use crate::model::{
 
 const SEGMENT: u64 = 4096;
 
-/// The operations by name, with the sequence of the segment.
+/// The operations, with short names.
 fn brief(ops: &[FileOp]) -> Vec<String> {
-    let short = |name: &str| format!("{}{}", &name[15..16], &name[16..]);
-    let line = |op: &FileOp| match op {
-        FileOp::Create { name, size } => format!("create {} {size}", short(name)),
-        FileOp::Write { name, offset, bytes } => {
-            format!("write {} {offset}+{}", short(name), bytes.len())
-        }
-        FileOp::Sync { name } => format!("sync {}", short(name)),
-        FileOp::Rename { from, to } => format!("rename {} {}", short(from), short(to)),
-        FileOp::Remove { name } => format!("remove {}", short(name)),
-        FileOp::SyncDir => "sync directory".to_string(),
-    };
-    ops.iter().map(line).collect()
+    ops.iter().map(|op| op.to_string().replace("000000000000000", "")).collect()
 }
 
 /// A founded log whose second segment is begun.
@@ -43,7 +32,7 @@ fn a_new_log_gets_its_name_when_it_is_complete() {
         "create 1.tmp 1024",
         "write 1.tmp 0+1024",
         "sync 1.tmp",
-        "rename 1.tmp 1.wal",
+        "rename 1.tmp to 1.wal",
         "sync directory",
     ];
     assert_eq!(brief(&creation(layout(SEGMENT))), expected);
@@ -87,7 +76,7 @@ fn the_first_plan_of_a_life_begins_a_segment() {
         "create 3.tmp 4096",
         "write 3.tmp 0+1024",
         "sync 3.tmp",
-        "rename 3.tmp 3.wal",
+        "rename 3.tmp to 3.wal",
         "sync directory",
     ];
     assert_eq!(brief(&ops), expected);

@@ -146,7 +146,7 @@ fn brimful() -> Log {
     let filling = author.next(1, Some(1), &[payload]);
     author.run(&filling);
     assert_eq!(author.disk.names().len(), 2);
-    let last = author.next(1, Some(1), &[]);
+    let last = author.next(1, Some(1), &[1200]);
     author.run(&last);
     assert_eq!(author.disk.names().len(), 3);
     // The newest batch is the first of its segment: it is never taken for torn.
@@ -179,9 +179,9 @@ impl Log {
 
     /// Refused, unless only bytes that nothing reads were changed.
     fn check(&self, disk: &Disk, name: &str, what: &str) {
-        let pairs = self.disk.bytes(name).iter().zip(disk.bytes(name)).enumerate();
-        let mut changed = pairs.filter(|(_, (was, is))| was != is);
-        if changed.all(|(at, _)| self.is_dead(name, at)) {
+        let (was, is) = (self.disk.bytes(name), disk.bytes(name));
+        // A dead range reaches to the end of its file.
+        if (0..was.len()).find(|at| was[*at] != is[*at]).is_none_or(|at| self.is_dead(name, at)) {
             self.check_unharmed(disk, what);
         } else {
             self.check_refused(disk, name, what);
@@ -195,13 +195,17 @@ fn every_flipped_bit_is_noticed() {
         let (mut disk, mut dead, mut live) = (log.disk.clone(), 0, 0);
         for name in disk.names() {
             for at in 0..disk.bytes(&name).len() {
+                let is_dead = log.is_dead(&name, at);
                 for bit in 0..8 {
                     disk.flip(&name, at, 1 << bit);
                     let what = format!("{title}: bit {bit} of byte {at} of {name}");
-                    log.check(&disk, &name, &what);
+                    match is_dead {
+                        true => log.check_unharmed(&disk, &what),
+                        false => log.check_refused(&disk, &name, &what),
+                    }
                     disk.flip(&name, at, 1 << bit);
                 }
-                *(if log.is_dead(&name, at) { &mut dead } else { &mut live }) += 1;
+                *(if is_dead { &mut dead } else { &mut live }) += 1;
             }
         }
         println!("{title}: {live} bytes matter, {dead} have no effect");
@@ -259,6 +263,9 @@ fn a_blanked_sector_is_noticed_unless_it_is_of_the_newest_batch() {
                         let expected = log.without_newest.as_ref().unwrap_or(&log.model);
                         assert_eq!(&Model::of(&log_found), expected, "{what}");
                         cut += 1;
+                    }
+                    Err(Damage::Broken { file, offset, flaw: Flaw::Lost }) => {
+                        assert_eq!((&file, offset), (&name, at as u64), "{what}");
                     }
                     Ok(_) | Err(_) => log.check(&disk, &name, &what),
                 }
@@ -375,6 +382,46 @@ fn an_older_copy_of_a_closed_segment_is_refused() {
     let mut disk = log.disk.clone();
     disk.replace("0000000000000002.wal", older);
     log.check_refused(&disk, "0000000000000002.wal", "an older copy");
+}
+
+/// Two copies of a member that went on apart: every file is good, and they do not belong together.
+fn diverged() -> (Author, Author) {
+    let (mut one, mut other) = (Author::new(), Author::new());
+    for (author, value) in [(&mut one, b"this"), (&mut other, b"that")] {
+        let mut write = author.next(2, Some(2), &[0]);
+        write.entries = vec![entry(2, 2, value)];
+        author.run(&write);
+        for _ in 0..2 {
+            let next = author.next(2, Some(2), &[10]);
+            author.run(&next);
+        }
+    }
+    (one, other)
+}
+
+#[test]
+fn a_batch_from_another_past_is_refused() {
+    let (one, other) = diverged();
+    let (name, mut disk) = ("0000000000000002.wal", one.disk.clone());
+    let mut bytes = disk.bytes(name).to_vec();
+    bytes[512..1024].copy_from_slice(&other.disk.bytes(name)[512..1024]);
+    assert_ne!(bytes, disk.bytes(name));
+    disk.replace(name, bytes);
+    let expected = Damage::Broken { file: name.into(), offset: 1024, flaw: Flaw::Link };
+    assert_eq!(recover(&disk, LAYOUT).err(), Some(expected));
+}
+
+#[test]
+fn a_segment_from_another_past_is_refused() {
+    let (mut one, other) = diverged();
+    one.restart();
+    let next = one.next(2, Some(2), &[10]);
+    one.run(&next);
+    let (mut disk, name) = (one.disk, "0000000000000002.wal");
+    disk.replace(name, other.disk.bytes(name).to_vec());
+    let file = String::from("0000000000000003.wal");
+    let expected = Damage::Broken { file, offset: 0, flaw: Flaw::Link };
+    assert_eq!(recover(&disk, LAYOUT).err(), Some(expected));
 }
 
 #[test]

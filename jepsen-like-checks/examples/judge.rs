@@ -1,0 +1,39 @@
+//! Judges a history file: `cargo run -p quorate-checks --example judge -- [--wgl] FILE`.
+//!
+//! Prints the verdict. Exit code 0: legal; 1: illegal; 2: undecided, or no history to judge.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::process::ExitCode;
+
+use quorate_checks::history::History;
+use quorate_checks::judge;
+use quorate_checks::linearizable::{Budget, Verdict, wgl};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (search, file) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [file] if file != "--wgl" => (false, file),
+        ["--wgl", file] | [file, "--wgl"] => (true, file),
+        _ => return cannot("usage: judge [--wgl] FILE"),
+    };
+    let read = File::open(file).map_err(|error| error.to_string());
+    let read = read
+        .and_then(|input| History::read(BufReader::new(input)).map_err(|error| error.to_string()));
+    let history = match read {
+        Ok(history) => history,
+        Err(error) => return cannot(&format!("{file}: {error}")),
+    };
+    let verdict = if search { wgl::judge(&history, Budget::default()) } else { judge(&history) };
+    println!("{verdict}");
+    match verdict {
+        Verdict::Linearizable(_) => ExitCode::SUCCESS,
+        Verdict::Illegal(_) => ExitCode::from(1),
+        Verdict::Unknown(_) => ExitCode::from(2),
+    }
+}
+
+fn cannot(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(2)
+}

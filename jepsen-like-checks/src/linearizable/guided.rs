@@ -1,0 +1,63 @@
+//! The revision-guided judge: linear where a search is exponential.
+//!
+//! In general, deciding linearizability means searching for an order. A store with revisions tells
+//! the order itself: every answer says which revision it made or saw. What is left is to believe
+//! nothing else:
+//!
+//! ```text
+//! 1. each revision is made by one write            case.rs    sort
+//! 2. revision order agrees with real-time order    order.rs   sweep over the times
+//! 3. every revision seen has a write               gaps.rs    unknown writes fill the gaps
+//! 4. replayed in this order, every answer is right search.rs  one state walks through all revisions
+//! ```
+//!
+//! If all four hold, "writes by revision, each read behind the write whose state it shows" is an
+//! order that explains all answers; if one fails, no order can, since any order must give each write
+//! its revision. Only 3 leaves a choice, among writes whose outcome nobody knows, and only where no
+//! answer ever shows what was written.
+//!
+//! A history must begin with an empty store and hold every write to it.
+//!
+//! Not here: the judge that tries orders (`wgl.rs`).
+
+use super::{Budget, Counters, Rejection, Undecided, Verdict};
+use crate::history::History;
+
+mod case;
+mod claims;
+mod diagnose;
+mod gaps;
+mod order;
+mod outlook;
+mod present;
+mod search;
+
+use case::Case;
+use gaps::Gaps;
+use search::{End, Search};
+
+/// Judges a history by its revisions.
+#[must_use]
+pub fn judge(history: &History, budget: Budget) -> Verdict {
+    match decide(history, budget) {
+        Ok(verdict) => verdict,
+        Err(rejection) => Verdict::Illegal(rejection),
+    }
+}
+
+fn decide(history: &History, budget: Budget) -> Result<Verdict, Box<Rejection>> {
+    let case = Case::new(history.operations())?;
+    let releases = order::check(&case)?;
+    let gaps = Gaps::new(&case, &releases)?;
+    match Search::new(&case, &gaps).run(budget.steps) {
+        End::Agreed { took_effect, steps } => {
+            let counters = Counters { took_effect, steps, ..Counters::of(history) };
+            Ok(Verdict::Linearizable(counters))
+        }
+        End::Disagreed { closest, tried: false } => Err(closest),
+        End::Disagreed { closest, tried: true } => {
+            Err(Box::new(Rejection::NoPlacement(case.maybes.len(), closest)))
+        }
+        End::Spent => Ok(Verdict::Unknown(Undecided::Steps(budget.steps))),
+    }
+}

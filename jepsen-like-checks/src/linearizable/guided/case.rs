@@ -1,0 +1,309 @@
+//! The history sorted out for the judge: who wrote which revision, who looked at which.
+//!
+//! ```text
+//! writes    answered, changed something      one per revision, sorted by it
+//! looks     answered, claims what was there  sorted by the revision whose state they show
+//! maybes    writes without an answer         they fill the revisions that no answered write made
+//! ```
+//!
+//! Keys become numbers in key order, so that a range of keys is a range of numbers. Only keys that
+//! some put names have one: no other can ever hold a pair.
+//!
+//! Invariants:
+//! - C1. Writes have revisions from 2, no two the same.
+//! - C2. A look's revision is not above the revision in its header, nor that above `newest`.
+//!
+//! Not here: order in time (`order.rs`), which maybe fills which revision (`gaps.rs`).
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::super::{OrderFault, Rejection, Witness, refused_as_future};
+use crate::history::{
+    ByteString, DeleteRangeResponse, KeyRange, Lease, Operation, Outcome, RangeRequest, Request,
+    Response, Revision,
+};
+use crate::model::kv::Refused;
+
+/// The place of a key among all keys of the history, in key order.
+pub(super) type KeyId = usize;
+
+/// Neighbouring keys: from the first to before the second.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Span {
+    pub(super) from: KeyId,
+    pub(super) to: KeyId,
+}
+
+impl Span {
+    pub(super) const NONE: Self = Self { from: 0, to: 0 };
+
+    pub(super) fn one(key: KeyId) -> Self {
+        Self { from: key, to: key + 1 }
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.to <= self.from
+    }
+
+    pub(super) fn keys(self) -> Range<KeyId> {
+        self.from..self.to
+    }
+
+    pub(super) fn meets(self, other: Self) -> bool {
+        !self.is_empty() && !other.is_empty() && self.from < other.to && other.from < self.to
+    }
+}
+
+/// What a write does to the store.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Change<'h> {
+    Put { key: KeyId, value: &'h ByteString, lease: Option<Lease> },
+    Delete(Span),
+}
+
+impl Change<'_> {
+    pub(super) fn span(self) -> Span {
+        match self {
+            Self::Put { key, .. } => Span::one(key),
+            Self::Delete(span) => span,
+        }
+    }
+}
+
+/// An answered write that changed something. Operations are named by their place in the history.
+pub(super) struct Write<'h> {
+    pub(super) revision: i64,
+    pub(super) op: usize,
+    pub(super) change: Change<'h>,
+}
+
+/// An answer that shows the state of a revision.
+pub(super) struct Look {
+    pub(super) at: i64,
+    pub(super) op: usize,
+    pub(super) span: Span,
+}
+
+/// A write of unknown outcome.
+pub(super) struct Maybe<'h> {
+    pub(super) op: usize,
+    pub(super) change: Change<'h>,
+}
+
+/// What an operation has to say to the judge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    /// It made this revision.
+    Write(i64),
+    /// It was answered from this revision, which was the newest at that moment.
+    Read(i64),
+    /// It was answered from this revision, the newest or an older one.
+    Stale(i64),
+    /// It was refused because this revision did not exist.
+    Future(i64),
+    /// It may have written something.
+    Maybe,
+    /// Nothing.
+    Silent,
+}
+
+impl Role {
+    pub(super) fn of(operation: &Operation) -> Self {
+        match (&operation.request, &operation.outcome) {
+            (_, Outcome::Ok { response: Response::Put(put), .. }) => Self::Write(put.revision.0),
+            (_, Outcome::Ok { response: Response::DeleteRange(delete), .. }) => {
+                Self::of_delete(delete)
+            }
+            (request, Outcome::Ok { response: Response::Range(range), .. }) => {
+                if request.is_serializable() {
+                    Self::Stale(range.revision.0)
+                } else {
+                    Self::Read(range.revision.0)
+                }
+            }
+            (
+                Request::Range(RangeRequest { revision: Some(asked), .. }),
+                Outcome::Refused { .. },
+            ) if refused_as_future(operation) => Self::Future(asked.0),
+            (_, Outcome::Refused { .. }) | (Request::Range(_), Outcome::Unknown { .. }) => {
+                Self::Silent
+            }
+            (Request::Put(_) | Request::DeleteRange(_), Outcome::Unknown { .. }) => Self::Maybe,
+        }
+    }
+
+    fn of_delete(delete: &DeleteRangeResponse) -> Self {
+        let revision = delete.revision.0;
+        if delete.deleted > 0 { Self::Write(revision) } else { Self::Read(revision) }
+    }
+
+    /// The revision in the header, if an answer has one.
+    pub(super) fn revision(self) -> Option<i64> {
+        match self {
+            Self::Write(revision) | Self::Read(revision) | Self::Stale(revision) => Some(revision),
+            Self::Future(_) | Self::Maybe | Self::Silent => None,
+        }
+    }
+}
+
+/// The keys that puts name, by number.
+pub(super) struct Keys<'h> {
+    sorted: Vec<&'h [u8]>,
+    numbers: HashMap<&'h [u8], KeyId>,
+}
+
+impl<'h> Keys<'h> {
+    fn new(operations: &'h [Operation]) -> Self {
+        let mut numbers: HashMap<&'h [u8], KeyId> = HashMap::new();
+        for operation in operations {
+            match (&operation.request, &operation.outcome) {
+                (Request::Put(put), Outcome::Ok { .. } | Outcome::Unknown { .. }) => {
+                    numbers.insert(&put.key, 0);
+                }
+                (Request::Put(_), Outcome::Refused { .. })
+                | (Request::Range(_) | Request::DeleteRange(_), _) => {}
+            }
+        }
+        let mut sorted: Vec<&'h [u8]> = numbers.keys().copied().collect();
+        sorted.sort_unstable();
+        for (number, key) in sorted.iter().enumerate() {
+            numbers.insert(key, number);
+        }
+        Self { sorted, numbers }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    pub(super) fn bytes(&self, key: KeyId) -> &'h [u8] {
+        self.sorted[key]
+    }
+
+    pub(super) fn number(&self, key: &[u8]) -> Option<KeyId> {
+        self.numbers.get(key).copied()
+    }
+
+    pub(super) fn span(&self, range: KeyRange<'_>) -> Span {
+        if let KeyRange::One(key) = range {
+            return self.number(key).map_or(Span::NONE, Span::one);
+        }
+        Span {
+            from: self.sorted.partition_point(|key| *key < range.first()),
+            to: self.sorted.partition_point(|key| !range.ends_before(key)),
+        }
+    }
+}
+
+/// A history, sorted out.
+pub(super) struct Case<'h> {
+    pub(super) operations: &'h [Operation],
+    pub(super) keys: Keys<'h>,
+    pub(super) writes: Vec<Write<'h>>,
+    pub(super) looks: Vec<Look>,
+    pub(super) maybes: Vec<Maybe<'h>>,
+    /// The highest revision in any header; 1 if there is none.
+    pub(super) newest: i64,
+}
+
+impl<'h> Case<'h> {
+    /// Sorts the operations out, and refuses answers that no state can give.
+    pub(super) fn new(operations: &'h [Operation]) -> Result<Self, Box<Rejection>> {
+        let mut case = Self {
+            operations,
+            keys: Keys::new(operations),
+            writes: Vec::new(),
+            looks: Vec::new(),
+            maybes: Vec::new(),
+            newest: 1,
+        };
+        for (op, operation) in operations.iter().enumerate() {
+            case.add(op, operation)?;
+        }
+        case.writes.sort_unstable_by_key(|write| (write.revision, write.op));
+        case.looks.sort_unstable_by_key(|look| (look.at, look.op));
+        match case.writes.windows(2).find(|pair| pair[0].revision == pair[1].revision) {
+            Some(pair) => {
+                let (first, second) = (case.witness(pair[0].op), case.witness(pair[1].op));
+                Err(OrderFault::DuplicateRevision(first, second).into())
+            }
+            None => Ok(case),
+        }
+    }
+
+    pub(super) fn witness(&self, op: usize) -> Witness {
+        Witness::from(&self.operations[op])
+    }
+
+    fn add(&mut self, op: usize, operation: &'h Operation) -> Result<(), Box<Rejection>> {
+        let role = Role::of(operation);
+        if let Some(revision) = role.revision() {
+            possible(operation, role)?;
+            self.newest = self.newest.max(revision);
+        }
+        match role {
+            Role::Write(revision) => {
+                let change = self.change(&operation.request);
+                self.writes.extend(change.map(|change| Write { revision, op, change }));
+            }
+            Role::Read(revision) | Role::Stale(revision) => {
+                let span = self.keys.span(operation.request.keys());
+                self.looks.push(Look {
+                    at: asked(&operation.request).unwrap_or(revision),
+                    op,
+                    span,
+                });
+            }
+            Role::Maybe => {
+                let change = self.change(&operation.request);
+                self.maybes.extend(change.map(|change| Maybe { op, change }));
+            }
+            Role::Future(_) | Role::Silent => {}
+        }
+        Ok(())
+    }
+
+    /// What a write does if it takes effect. None if it cannot have one.
+    fn change(&self, request: &'h Request) -> Option<Change<'h>> {
+        match request {
+            Request::Put(put) if put.key.is_empty() => None,
+            Request::Put(put) => {
+                let key = self.keys.number(&put.key)?;
+                Some(Change::Put { key, value: &put.value, lease: put.lease })
+            }
+            Request::DeleteRange(delete) if delete.key.is_empty() => None,
+            Request::DeleteRange(_) => Some(Change::Delete(self.keys.span(request.keys()))),
+            Request::Range(_) => None,
+        }
+    }
+}
+
+/// The old revision that a read asks for.
+fn asked(request: &Request) -> Option<i64> {
+    match request {
+        Request::Range(range) => range.revision.map(|revision| revision.0),
+        Request::Put(_) | Request::DeleteRange(_) => None,
+    }
+}
+
+/// Whether any state at all can give this answer.
+fn possible(operation: &Operation, role: Role) -> Result<(), Box<Rejection>> {
+    let (revision, least) = match role {
+        Role::Write(revision) => (revision, 2),
+        Role::Read(revision) | Role::Stale(revision) => (revision, 1),
+        Role::Future(_) | Role::Maybe | Role::Silent => return Ok(()),
+    };
+    let refused = |reason| Err(OrderFault::MustBeRefused(Witness::from(operation), reason).into());
+    if revision < least {
+        let witness = Witness::from(operation);
+        return Err(OrderFault::RevisionOutOfRange(witness, Revision(least)).into());
+    }
+    if operation.request.keys().first().is_empty() {
+        return refused(Refused::EmptyKey);
+    }
+    if asked(&operation.request).is_some_and(|asked| asked > revision) {
+        return refused(Refused::FutureRevision);
+    }
+    Ok(())
+}

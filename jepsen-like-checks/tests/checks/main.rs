@@ -1,0 +1,20 @@
+//! The judges on trial.
+//!
+//! ```text
+//! format      the history file: round trips, errors that help, no panic on any input
+//! model       the specification against a naive one that copies everything
+//! legal       hand-made histories that look odd and are legal
+//! illegal     hand-made histories that are not, each rejected for the reason it was made for
+//! sessions    rules that need no model
+//! duel        both judges on thousands of random histories, legal and corrupted
+//! ```
+
+mod build;
+mod duel;
+mod format;
+mod generate;
+mod illegal;
+mod legal;
+mod model;
+mod mutate;
+mod sessions;

@@ -1,0 +1,163 @@
+//! Corrupts a history in one place, the way a broken store or a broken recorder might.
+//!
+//! The result may still be legal (a version that was off by one may belong to a read that nobody
+//! can contradict); what counts is that the judges agree on it.
+
+use quorate_checks::history::{
+    History, KeyValue, Micros, Operation, Outcome, Refusal, Request, Response, Revision,
+};
+
+use crate::generate::Rng;
+
+/// A copy of the history with one to three corruptions.
+pub fn corrupted(history: &History, seed: u64) -> History {
+    let mut rng = Rng(seed);
+    let mut operations = history.operations().to_vec();
+    for _ in 0..=rng.below(3) {
+        corrupt(&mut operations, &mut rng);
+    }
+    History::new(operations).expect("corrupted, yet well formed")
+}
+
+fn corrupt(operations: &mut Vec<Operation>, rng: &mut Rng) {
+    let at = usize::try_from(rng.below(operations.len() as u64)).unwrap();
+    let other = usize::try_from(rng.below(operations.len() as u64)).unwrap();
+    match rng.below(12) {
+        0 => {
+            operations.remove(at);
+        }
+        1 => refuse(&mut operations[at]),
+        2 => forget(&mut operations[at]),
+        3 => shift(&mut operations[at], rng),
+        4 => swap_revisions(operations, at, other),
+        5 => swap_responses(operations, at, other),
+        6 => strengthen(&mut operations[at]),
+        7 => *revision(&mut operations[at]).unwrap_or(&mut Revision(0)) = near(rng),
+        8 => change_list(&mut operations[at], rng),
+        9 => change_number(&mut operations[at], rng),
+        _ => change_pair(operations, at, other, rng),
+    }
+}
+
+fn near(rng: &mut Rng) -> Revision {
+    Revision(i64::try_from(rng.below(30)).unwrap())
+}
+
+fn refuse(operation: &mut Operation) {
+    let returned = operation.returned().unwrap_or(Micros(operation.invoked.0 + 50));
+    let refusal = Refusal { code: "Any".to_owned(), message: "no".to_owned() };
+    operation.outcome = Outcome::Refused { returned, refusal };
+}
+
+fn forget(operation: &mut Operation) {
+    operation.outcome = Outcome::Unknown { why: "cut".to_owned() };
+}
+
+/// Moves an operation in time.
+fn shift(operation: &mut Operation, rng: &mut Rng) {
+    let by = rng.below(300);
+    operation.invoked = Micros((operation.invoked.0 + by).saturating_sub(150));
+    if let Outcome::Ok { returned, .. } | Outcome::Refused { returned, .. } = &mut operation.outcome
+    {
+        *returned = Micros((returned.0 + by).saturating_sub(150)).max(operation.invoked);
+    }
+}
+
+fn strengthen(operation: &mut Operation) {
+    if let Request::Range(range) = &mut operation.request {
+        range.serializable = false;
+    }
+}
+
+fn response(operation: &mut Operation) -> Option<&mut Response> {
+    match &mut operation.outcome {
+        Outcome::Ok { response, .. } => Some(response),
+        Outcome::Refused { .. } | Outcome::Unknown { .. } => None,
+    }
+}
+
+fn revision(operation: &mut Operation) -> Option<&mut Revision> {
+    Some(match response(operation)? {
+        Response::Put(put) => &mut put.revision,
+        Response::Range(range) => &mut range.revision,
+        Response::DeleteRange(delete) => &mut delete.revision,
+    })
+}
+
+fn swap_revisions(operations: &mut [Operation], at: usize, other: usize) {
+    let (Some(one), Some(two)) =
+        (revision(&mut operations[at]).copied(), revision(&mut operations[other]).copied())
+    else {
+        return;
+    };
+    *revision(&mut operations[at]).unwrap() = two;
+    *revision(&mut operations[other]).unwrap() = one;
+}
+
+fn swap_responses(operations: &mut [Operation], at: usize, other: usize) {
+    let (Some(one), Some(two)) =
+        (response(&mut operations[at]).cloned(), response(&mut operations[other]).cloned())
+    else {
+        return;
+    };
+    if one.kind() == two.kind() {
+        *response(&mut operations[at]).unwrap() = two;
+        *response(&mut operations[other]).unwrap() = one;
+    }
+}
+
+fn pairs(operation: &mut Operation) -> Vec<&mut KeyValue> {
+    match response(operation) {
+        Some(Response::Put(put)) => put.prev_kv.iter_mut().collect(),
+        Some(Response::Range(range)) => range.kvs.iter_mut().collect(),
+        Some(Response::DeleteRange(delete)) => delete.prev_kvs.iter_mut().collect(),
+        None => Vec::new(),
+    }
+}
+
+fn change_list(operation: &mut Operation, rng: &mut Rng) {
+    match response(operation) {
+        Some(Response::Put(put)) => put.prev_kv = None,
+        Some(Response::Range(range)) if rng.chance(500) => {
+            range.kvs.pop();
+        }
+        Some(Response::Range(range)) => {
+            let copies = range.kvs.clone();
+            range.kvs.extend(copies);
+            range.kvs.reverse();
+        }
+        Some(Response::DeleteRange(delete)) => {
+            delete.prev_kvs.pop();
+        }
+        None => {}
+    }
+}
+
+fn change_number(operation: &mut Operation, rng: &mut Rng) {
+    let by = if rng.chance(500) { 1 } else { -1 };
+    match response(operation) {
+        Some(Response::Range(range)) if rng.chance(500) => range.more = !range.more,
+        Some(Response::Range(range)) => range.count += by,
+        Some(Response::DeleteRange(delete)) => delete.deleted += by,
+        Some(Response::Put(put)) => put.revision.0 += by,
+        None => {}
+    }
+}
+
+fn change_pair(operations: &mut [Operation], at: usize, other: usize, rng: &mut Rng) {
+    let theirs = pairs(&mut operations[other]).first().map(|pair| (*pair).clone());
+    let choice = rng.below(7);
+    let by = if rng.chance(500) { 1 } else { -1 };
+    let mut pairs = pairs(&mut operations[at]);
+    let place = usize::try_from(rng.below(pairs.len() as u64)).unwrap();
+    let Some(pair) = pairs.get_mut(place) else { return };
+    match (choice, theirs) {
+        (0, _) => pair.version += by,
+        (1, _) => pair.create_revision.0 += by,
+        (2, _) => pair.mod_revision.0 += by,
+        (3, _) => pair.lease = None,
+        (4, Some(theirs)) => pair.value = theirs.value,
+        (_, Some(theirs)) => **pair = theirs,
+        (_, None) => pair.version = 0,
+    }
+}
