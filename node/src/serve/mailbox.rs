@@ -262,6 +262,8 @@ mod tests {
             taken.clear();
             assert!(begin.elapsed() < LONG, "it slept through {} items", 40_000 - count);
         }
-        senders.map(|sender| sender.join().unwrap());
+        for sender in senders {
+            sender.join().unwrap();
+        }
     }
 }
