@@ -22,7 +22,9 @@ pub fn history(operations: Vec<Operation>) -> Result<History, Violation> {
 pub fn judge(history: &History, seed: u64) -> Result<(), Violation> {
     match quorate_checks::judge(history) {
         Verdict::Linearizable(_) => {}
-        verdict @ (Verdict::Illegal(_) | Verdict::Unknown(_)) => return broken(verdict.to_string()),
+        verdict @ (Verdict::Illegal(_) | Verdict::Unknown(_)) => {
+            return broken(verdict.to_string());
+        }
     }
     if !seed.is_multiple_of(SECOND_OPINION) {
         return Ok(());

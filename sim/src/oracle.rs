@@ -113,7 +113,11 @@ impl Oracle {
         }
         let replaced = self.members[at].on_write(change);
         if turn.led() && replaced > 0 {
-            let what = format!("n{} leads term {} and replaced its own entries: {write}", at + 1, turn.after.term);
+            let what = format!(
+                "n{} leads term {} and replaced its own entries: {write}",
+                at + 1,
+                turn.after.term
+            );
             return Violation::of(Invariant::LeaderAppendOnly, what);
         }
         Ok(replaced)
@@ -268,7 +272,9 @@ impl Oracle {
         if holders > members / 2 {
             return Ok(());
         }
-        let what = format!("entry {index}@{term} counts as committed; {holders} of {members} disks hold it");
+        let what = format!(
+            "entry {index}@{term} counts as committed; {holders} of {members} disks hold it"
+        );
         Violation::of(Invariant::Durability, what)
     }
 }

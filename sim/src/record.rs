@@ -103,7 +103,11 @@ fn failed(failure: Failure, now: Micros) -> Outcome {
         Failure::Refused(_) => true,
         Failure::Unavailable(why) => why.surely_without_effect(),
     };
-    if without_effect { refused(code, message, now) } else { Outcome::Unknown { why: message.to_owned() } }
+    if without_effect {
+        refused(code, message, now)
+    } else {
+        Outcome::Unknown { why: message.to_owned() }
+    }
 }
 
 fn refused(code: Code, message: &str, now: Micros) -> Outcome {

@@ -98,10 +98,10 @@ impl Replica {
         }
     }
 
-    /// Reads a range, after a confirmation unless it is serializable. The header of the answer
-    /// is complete.
+    /// Reads a range, after a confirmation unless the local store will do. The header of the
+    /// answer is complete.
     pub async fn range(&self, request: &RangeRequest) -> Result<RangeResponse, Failure> {
-        if !request.serializable {
+        if !self.waiters.may_read_locally(request.serializable) {
             self.confirm().await?;
         }
         let mut cursor = None;

@@ -142,7 +142,8 @@ impl Watched {
 
     pub fn on_turn(&mut self, turn: &Turn) -> Check {
         let Turn { before, after } = turn;
-        let revoted = after.term == before.term && before.vote.is_some() && after.vote != before.vote;
+        let revoted =
+            after.term == before.term && before.vote.is_some() && after.vote != before.vote;
         if after.term < before.term || after.commit < before.commit || revoted {
             let what = format!("{}: {} became {}", self.name(), show(before), show(after));
             return Violation::of(Invariant::NoRegress, what);

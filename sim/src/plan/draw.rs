@@ -16,8 +16,8 @@
 use quorate_core::random::Random;
 
 use super::{
-    Actor, Direction, Fault, Flight, Keys, Moment, Op, Plan, Range, Request, Settings, Target, What,
-    When, Who,
+    Actor, Direction, Fault, Flight, Keys, Moment, Op, Plan, Range, Request, Settings, Target,
+    What, When, Who,
 };
 use crate::clock::{FROZEN, MILLI, Micros, SECOND};
 
@@ -176,9 +176,7 @@ impl Draw {
             Kind::Outage => (When::At(at), short, What::PowerLoss(Target::All)),
             Kind::Pause => (When::At(at), long, What::Pause(whom)),
             Kind::Stall => (When::At(at), long, What::Stall(whom, self.pick(Actor::ALL))),
-            Kind::SlowDisk => {
-                (When::At(at), long, What::SlowDisk(whom, self.pick(&[3, 10, 100])))
-            }
+            Kind::SlowDisk => (When::At(at), long, What::SlowDisk(whom, self.pick(&[3, 10, 100]))),
             Kind::Isolate => (When::At(at), long, self.isolate(whom)),
             Kind::Split => (When::At(at), long, self.split()),
             Kind::Loss | Kind::Duplicate | Kind::Reorder | Kind::Delay => {
@@ -212,7 +210,8 @@ impl Draw {
 
     fn isolate(&mut self, target: Target) -> What {
         let with = if self.settings.members == 5 { self.pick(&[0, 0, 1]) } else { 0 };
-        let direction = self.pick(&[Direction::Both, Direction::Both, Direction::Out, Direction::In]);
+        let direction =
+            self.pick(&[Direction::Both, Direction::Both, Direction::Out, Direction::In]);
         What::Isolate { target, with, direction, flight: self.pick(Flight::ALL) }
     }
 
@@ -263,7 +262,8 @@ impl Draw {
 
     /// A moment from `after` on, rare ones soon and frequent ones at some time.
     fn moment(&mut self, after: Micros) -> When {
-        let disk = [Moment::Accepts, Moment::Votes, Moment::Writes, Moment::Operates, Moment::Stores];
+        let disk =
+            [Moment::Accepts, Moment::Votes, Moment::Writes, Moment::Operates, Moment::Stores];
         let lead = [Moment::Appends, Moment::Leads, Moment::Asks, Moment::Accepts, Moment::Votes];
         let read = [Moment::Asks, Moment::Appends, Moment::Leads];
         let moment = match self.profile {
@@ -315,7 +315,8 @@ impl Draw {
         }
         // Numbered in the order in which they would be asked if every answer came at once.
         ops.sort_by_key(|(at, _)| *at);
-        let numbered = |(place, (_, op)): (usize, (Micros, Op))| Op { number: place as u32 + 1, ..op };
+        let numbered =
+            |(place, (_, op)): (usize, (Micros, Op))| Op { number: place as u32 + 1, ..op };
         ops.into_iter().enumerate().map(numbered).collect()
     }
 
@@ -334,7 +335,11 @@ impl Draw {
             }
             _ => {
                 let size = if long { self.pick(&[8, 300, 1500, 1500, 6000]) } else { 8 };
-                Request::Put { key: self.random.below(u64::from(keys)) as u8, size, prev: self.chance(30) }
+                Request::Put {
+                    key: self.random.below(u64::from(keys)) as u8,
+                    size,
+                    prev: self.chance(30),
+                }
             }
         }
     }

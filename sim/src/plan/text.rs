@@ -77,7 +77,8 @@ impl Plan {
     /// What a run takes for granted.
     fn check(&self) -> Read<()> {
         let settings = &self.settings;
-        let names = ["members", "clients", "page", "segment", "heartbeat", "election", "store-sync"];
+        let names =
+            ["members", "clients", "page", "segment", "heartbeat", "election", "store-sync"];
         for (name, _, value) in settings.each() {
             if names.contains(&name) && value == 0 {
                 return Err(format!("{name} is missing or 0"));
@@ -87,7 +88,10 @@ impl Plan {
             return Err("at most 5 members and 32 clients, segments of whole sectors".to_owned());
         }
         let stranger = |op: &&Op| u64::from(op.client) >= settings.clients;
-        self.ops.iter().find(stranger).map_or(Ok(()), |op| Err(format!("op {} has no client", op.number)))
+        self.ops
+            .iter()
+            .find(stranger)
+            .map_or(Ok(()), |op| Err(format!("op {} has no client", op.number)))
     }
 }
 

@@ -41,7 +41,8 @@ impl World {
     /// Hands one batch over, or takes what waits for it, or syncs.
     pub(super) fn run_storage(&mut self, at: usize) {
         let settings = &self.plan.settings;
-        let (every, sync_every, span) = (settings.store_every, settings.store_sync, settings.disk_write);
+        let (every, sync_every, span) =
+            (settings.store_every, settings.store_sync, settings.disk_write);
         let host = &mut self.hosts[at];
         let Some(running) = host.running() else { return };
         if running.batches.is_empty() && running.image.bytes() > 0 {

@@ -210,7 +210,8 @@ impl World {
         }
         let (member, patience) = (caller.member, self.plan.settings.patience);
         caller.pending = Some(Pending { asked, call, boot: None, newest });
-        self.trace.event(self.now, format_args!("c{client} asks n{} #{number} {request}", member + 1));
+        self.trace
+            .event(self.now, format_args!("c{client} asks n{} #{number} {request}", member + 1));
         self.after(self.plan.settings.service, Event::Arrive { client, number });
         self.after(patience, Event::GiveUp { client, number });
     }
@@ -329,7 +330,14 @@ fn call(number: u32, request: &Request, newest: i64) -> Call {
             let (key, range_end) = bounds(keys);
             let revision = back.map_or(0, |back| (newest - i64::from(back)).max(1));
             let limit = i64::from(limit);
-            Call::Range(RangeRequest { key, range_end, limit, revision, serializable, ..Default::default() })
+            Call::Range(RangeRequest {
+                key,
+                range_end,
+                limit,
+                revision,
+                serializable,
+                ..Default::default()
+            })
         }
     }
 }

@@ -178,7 +178,9 @@ impl World {
             Some(Target::All) => all.collect(),
             Some(Target::It) => it.into_iter().collect(),
             Some(Target::Leader) => self.leader().into_iter().collect(),
-            Some(Target::Member(member)) => all.filter(|at| at + 1 == usize::from(member)).collect(),
+            Some(Target::Member(member)) => {
+                all.filter(|at| at + 1 == usize::from(member)).collect()
+            }
         }
     }
 
@@ -188,7 +190,9 @@ impl World {
         match what {
             What::Cut(links, _) => {
                 let places = links.iter().map(|(from, to)| (usize::from(*from), usize::from(*to)));
-                let known = places.filter(|(from, to)| (1..=members).contains(from) && (1..=members).contains(to));
+                let known = places.filter(|(from, to)| {
+                    (1..=members).contains(from) && (1..=members).contains(to)
+                });
                 known.map(|(from, to)| (from - 1, to - 1)).collect()
             }
             What::Isolate { with, direction, .. } => {
@@ -334,6 +338,7 @@ fn border(members: usize, inside: &[usize], direction: Direction) -> Vec<(usize,
 fn is_partial(members: usize, links: &[(usize, usize)]) -> bool {
     let open = |one, other| !links.contains(&(one, other)) && !links.contains(&(other, one));
     links.iter().any(|(from, to)| {
-        (0..members).any(|third| third != *from && third != *to && open(third, *from) && open(third, *to))
+        (0..members)
+            .any(|third| third != *from && third != *to && open(third, *from) && open(third, *to))
     })
 }

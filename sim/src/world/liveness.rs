@@ -113,9 +113,10 @@ impl World {
         let Some(view) = self.leader().and_then(|at| self.hosts[at].view()) else { return false };
         let all = view.last.index;
         view.commit == all
-            && self.hosts.iter().all(|host| {
-                host.store().is_some_and(|store| store.applied().index == all)
-            })
+            && self
+                .hosts
+                .iter()
+                .all(|host| host.store().is_some_and(|store| store.applied().index == all))
     }
 
     fn compare_stores(&mut self) -> Result<(), Violation> {

@@ -63,7 +63,8 @@ impl World {
         let Some(life) = &mut host.life else { return Ok(()) };
         match &mut life.stage {
             Stage::Running(running) => {
-                let Some(receipt) = running.unsynced.take().map(|unsynced| unsynced.synced()) else {
+                let Some(receipt) = running.unsynced.take().map(|unsynced| unsynced.synced())
+                else {
                     return Ok(());
                 };
                 running.inbox.push(Input::Persisted(receipt));
@@ -82,7 +83,8 @@ impl World {
 
     fn finish_repair(&mut self, at: usize, durable: bool) -> Result<(), Violation> {
         let Some(life) = &mut self.hosts[at].life else { return Ok(()) };
-        let Stage::Repairing(recovered) = std::mem::replace(&mut life.stage, Stage::Founding) else {
+        let Stage::Repairing(recovered) = std::mem::replace(&mut life.stage, Stage::Founding)
+        else {
             return Ok(());
         };
         if !durable {
@@ -119,7 +121,9 @@ impl World {
             FileOp::Write { name, offset, .. } => {
                 spread(settings.disk_write, fate.named(name).of(*offset))
             }
-            FileOp::Sync { name } => sync(settings.disk_sync, fate.named("sync").named(name).of(wrote)),
+            FileOp::Sync { name } => {
+                sync(settings.disk_sync, fate.named("sync").named(name).of(wrote))
+            }
             FileOp::SyncDir => sync(settings.disk_sync, fate.named("sync-dir").of(wrote)),
         };
         (span * slow).max(1)
