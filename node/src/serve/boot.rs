@@ -50,7 +50,7 @@ pub struct Boot {
 
 /// Reads the data directory, after founding a cluster if there is none in it.
 pub fn boot(config: &Config, data: &DataDir) -> Result<Boot, String> {
-    let mut disk = Disk::new(&data.wal(), data.spare())?;
+    let mut disk = Disk::new(&data.wal(), &data.spare())?;
     let recovered = match find(&disk)? {
         Some(recovered) => recovered,
         None => found(config, data, &mut disk)?,

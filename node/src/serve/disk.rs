@@ -31,8 +31,8 @@ pub struct Failed(String);
 
 impl Disk {
     /// The files in `directory`; the next segment is prepared at `spare`.
-    pub fn new(directory: &Path, spare: PathBuf) -> Result<Self, String> {
-        let prepared = Spare::new(spare.clone());
+    pub fn new(directory: &Path, spare: &Path) -> Result<Self, String> {
+        let prepared = Spare::new(spare);
         let spare = prepared
             .map_err(|error| format!("cannot prepare segments at {}: {error}", spare.display()))?;
         Ok(Self { directory: directory.to_owned(), open: BTreeMap::new(), spare })

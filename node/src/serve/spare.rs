@@ -31,17 +31,17 @@ struct Ready {
 
 impl Spare {
     /// Prepares segments at `path`. What a former life left there is of no use any more.
-    pub fn new(path: PathBuf) -> io::Result<Self> {
-        match fs::remove_file(&path) {
+    pub fn new(path: &Path) -> io::Result<Self> {
+        match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
         let (order, orders) = sync_channel(1);
         let (done, ready) = sync_channel(1);
-        let place = path.clone();
+        let place = path.to_owned();
         let builder = std::thread::Builder::new().name("spare".to_owned());
         builder.spawn(move || prepare(&place, &orders, &done))?;
-        Ok(Self { path, order, ready })
+        Ok(Self { path: path.to_owned(), order, ready })
     }
 
     /// Asks for a file of `size` zero bytes, to be taken some time later. One at a time.
