@@ -1,0 +1,161 @@
+//! What really happened in a run: a sweep in which some of this never happened tested nothing.
+//!
+//! Not here: which counters a sweep must reach (`sweep.rs`).
+
+use std::fmt;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// Something that is counted.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Counter {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Counter {
+            /// Every counter, in the order of reports.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name in reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// A member became leader.
+    Elections = "elections",
+    /// A term began that no member came to lead.
+    LeaderlessTerms = "leaderless terms",
+    /// A follower replaced entries that it had written.
+    Truncations = "truncations",
+    /// Entries that were committed.
+    Committed = "entries committed",
+    /// Messages handed to the network.
+    Sent = "messages sent",
+    /// Messages that reached a member.
+    Delivered = "messages delivered",
+    /// Messages that chance took.
+    Lost = "messages lost",
+    /// Messages that came twice.
+    Duplicated = "messages duplicated",
+    /// Messages that overtook an earlier one of their link.
+    Reordered = "messages reordered",
+    /// Messages that were held up for long.
+    Delayed = "messages delayed",
+    /// Messages that a cut stopped at the sender.
+    CutOff = "messages cut off",
+    /// Messages that a cut took out of the wire.
+    CutInFlight = "messages cut in flight",
+    /// Links that were cut both ways or one way.
+    Cuts = "cuts",
+    /// Cuts in one direction only.
+    OneWayCuts = "one-way cuts",
+    /// Cuts that leave some member able to reach both sides.
+    PartialCuts = "partial cuts",
+    /// Processes that were killed.
+    Crashes = "crashes",
+    /// Machines that lost power.
+    PowerLosses = "power losses",
+    /// Members that came back.
+    Restarts = "restarts",
+    /// Crashes while the log was being founded or repaired.
+    StartCrashes = "crashes while starting",
+    /// Sectors written but not synced that a power loss took.
+    SectorsLost = "sectors lost",
+    /// Sectors written but not synced that a power loss left.
+    SectorsKept = "sectors kept",
+    /// Creations, renames and removals that a power loss took back.
+    NamesLost = "directory changes lost",
+    /// Restarts that found a torn batch at the end of the log.
+    TornTails = "torn tails",
+    /// Segments that were begun.
+    Segments = "segments begun",
+    /// Segments that were removed.
+    SegmentsRemoved = "segments removed",
+    /// Restarts whose store came back older than what was handed over.
+    Fallbacks = "image fallbacks",
+    /// Members that were stopped for a while.
+    Pauses = "pauses",
+    /// Single actors that were stopped for a while.
+    Stalls = "stalls",
+    /// Disks that were slow for a while.
+    SlowDisks = "slow disks",
+    /// Clocks that jumped.
+    ClockJumps = "clock jumps",
+    /// Clocks that ran too fast or too slow, or stood still.
+    ClockDrifts = "clock drifts",
+    /// Faults that met the moment of the protocol that they were aimed at.
+    AimedFaults = "aimed faults",
+    /// Client calls.
+    Calls = "calls",
+    /// Calls answered with a result.
+    Answered = "calls answered",
+    /// Calls surely without effect.
+    Refused = "calls refused",
+    /// Calls whose outcome nobody knows.
+    Unknown = "unknown outcomes",
+    /// Reads at an old revision.
+    OldReads = "reads at old revisions",
+    /// Serializable reads that showed less than some client had seen.
+    StaleReads = "serializable reads stale",
+    /// Reads that took more than one step.
+    SteppedReads = "reads in steps",
+    /// Clients that moved to another member.
+    Moves = "clients moved",
+}
+
+/// How often each thing happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counters([u64; Counter::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self([0; Counter::ALL.len()])
+    }
+}
+
+impl Counters {
+    /// It happened once.
+    pub fn count(&mut self, what: Counter) {
+        self.add(what, 1);
+    }
+
+    /// It happened `times` times.
+    pub fn add(&mut self, what: Counter, times: u64) {
+        self.0[what as usize] += times;
+    }
+
+    /// How often.
+    #[must_use]
+    pub fn get(&self, what: Counter) -> u64 {
+        self.0[what as usize]
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine += theirs;
+        }
+    }
+
+    /// What never happened.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Counter> {
+        Counter::ALL.iter().copied().filter(|what| self.get(*what) == 0).collect()
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for what in Counter::ALL {
+            writeln!(f, "  {:<26}{:>12}", what.name(), self.get(*what))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! The end of a run: the faults are over, and the cluster must show that it lives.
+//!
+//! ```text
+//!   Safety --heal--> Leader --> Pending --> Probing --> Settling --> everything held
+//!                    all know   the plan's  each member  all stores
+//!                    one        clients are takes a put  are equal
+//!                               answered    and a read
+//! ```
+//! A cluster that answers nobody violates no safety, so each step has its time.
+//!
+//! Not here: what the clients saw on the way (`judge.rs`).
+
+use std::fmt;
+
+use quorate_core::raft::RoleKind;
+
+use super::{Event, World};
+use crate::clock::{MILLI, Micros, SECOND};
+use crate::verdict::{Invariant, Violation};
+
+/// Progress is looked at this often.
+const LOOK: Micros = 10 * MILLI;
+/// Each step takes at most so many election timeouts,
+const ELECTIONS: u64 = 20;
+/// and this, for slow disks and patient clients.
+const EXTRA: Micros = 5 * SECOND;
+
+/// How far a run has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Things go wrong.
+    Safety,
+    /// Members must agree on a leader by then.
+    Leader(Micros),
+    /// Whoever waits must be answered by then.
+    Pending(Micros),
+    /// Each member must have served by then.
+    Probing(Micros),
+    /// The stores must be equal by then.
+    Settling(Micros),
+}
+
+impl World {
+    /// The safety phase is over, or it is time to look at progress.
+    pub(super) fn inspect(&mut self) -> Result<(), Violation> {
+        let deadline = match self.phase {
+            Phase::Safety => {
+                self.heal();
+                None
+            }
+            Phase::Leader(deadline)
+            | Phase::Pending(deadline)
+            | Phase::Probing(deadline)
+            | Phase::Settling(deadline) => Some(deadline),
+        };
+        while self.is_done(self.phase) {
+            if matches!(self.phase, Phase::Settling(_)) {
+                return self.compare_stores();
+            }
+            self.enter_next_phase();
+        }
+        if deadline.is_some_and(|deadline| self.now > deadline) {
+            let what = format!("{} in time: {}", self.phase, self.situation());
+            return Violation::of(Invariant::Liveness, what);
+        }
+        self.after(LOOK, Event::Inspect);
+        Ok(())
+    }
+
+    fn heal(&mut self) {
+        self.trace.event(self.now, format_args!("heal"));
+        self.end_all_faults();
+        self.phase = Phase::Leader(self.deadline());
+    }
+
+    fn deadline(&self) -> Micros {
+        let settings = &self.plan.settings;
+        self.now + ELECTIONS * settings.election + settings.patience + EXTRA
+    }
+
+    fn is_done(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::Safety => false,
+            Phase::Leader(_) => self.agrees_on_leader(),
+            Phase::Pending(_) => self.clients.are_idle(),
+            Phase::Probing(_) => self.clients.are_content(),
+            Phase::Settling(_) => self.is_settled(),
+        }
+    }
+
+    fn enter_next_phase(&mut self) {
+        let deadline = self.deadline();
+        self.phase = match self.phase {
+            Phase::Safety => Phase::Leader(deadline),
+            Phase::Leader(_) => Phase::Pending(deadline),
+            Phase::Pending(_) => {
+                self.open_probers();
+                Phase::Probing(deadline)
+            }
+            Phase::Probing(_) | Phase::Settling(_) => Phase::Settling(deadline),
+        };
+        self.trace.event(self.now, format_args!("phase {}", self.phase.name()));
+    }
+
+    fn agrees_on_leader(&self) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        let id = Some(super::id(leader));
+        self.hosts.iter().all(|host| host.view().is_some_and(|view| view.leader == id))
+    }
+
+    /// Whether every member has applied all that there is.
+    fn is_settled(&self) -> bool {
+        let Some(view) = self.leader().and_then(|at| self.hosts[at].view()) else { return false };
+        let all = view.last.index;
+        view.commit == all
+            && self
+                .hosts
+                .iter()
+                .all(|host| host.store().is_some_and(|store| store.applied().index == all))
+    }
+
+    fn compare_stores(&mut self) -> Result<(), Violation> {
+        let hashes: Vec<(u64, u64)> = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.store())
+            .map(|store| (store.state_hash(), store.full_hash()))
+            .collect();
+        self.trace.event(self.now, format_args!("equal? {hashes:016x?}"));
+        if hashes.windows(2).any(|pair| pair[0] != pair[1]) {
+            let what = format!("rolling and full hashes at the end: {hashes:016x?}");
+            return Violation::of(Invariant::ReplicaEquality, what);
+        }
+        self.verdict = Some(Ok(()));
+        Ok(())
+    }
+
+    fn situation(&self) -> String {
+        let show = |(at, host): (usize, &super::Host)| match host.view() {
+            None => format!("n{} does not run", at + 1),
+            Some(view) => {
+                let leader = view.leader.map_or_else(|| "-".to_owned(), |id| id.to_string());
+                let role = match view.role {
+                    RoleKind::Follower => "follower",
+                    RoleKind::PreCandidate => "pre-candidate",
+                    RoleKind::Candidate => "candidate",
+                    RoleKind::Leader => "leader",
+                };
+                format!(
+                    "n{} {role} term={} leader={leader} last={} commit={} applied={} waiting={}",
+                    at + 1,
+                    view.term,
+                    view.last,
+                    view.commit,
+                    view.applied,
+                    view.pending
+                )
+            }
+        };
+        self.hosts.iter().enumerate().map(show).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Safety => "safety",
+            Self::Leader(_) => "leader",
+            Self::Pending(_) => "pending",
+            Self::Probing(_) => "probing",
+            Self::Settling(_) => "settling",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Safety => "faults do not end",
+            Self::Leader(_) => "members do not agree on a leader",
+            Self::Pending(_) => "clients of the plan are not answered",
+            Self::Probing(_) => "a put and a read through each member are not answered",
+            Self::Settling(_) => "stores do not become equal",
+        })
+    }
+}
