@@ -241,9 +241,9 @@ impl Outlook {
         known.iter().map(|known| known.pinned(at)).min().unwrap_or(0)
     }
 
-    /// Whether the answers rule a change out at a gap whatever the state before it.
-    pub(super) fn forbids(&self, gap: i64, change: Change<'_>) -> bool {
-        self.known[self.places(change.span())].iter().any(|known| known.is_untouched(gap))
+    /// Whether the answers rule out any change of all these keys at a gap, whatever the state.
+    pub(super) fn forbids(&self, gap: i64, keys: Span) -> bool {
+        self.known[self.places(keys)].iter().any(|known| known.is_untouched(gap))
     }
 }
 

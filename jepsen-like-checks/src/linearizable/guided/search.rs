@@ -171,6 +171,7 @@ impl<'c, 'h> Search<'c, 'h> {
     /// Steps back to a choice that may mend a clash, and takes the next option there.
     fn retreat(&mut self, mut concern: Concern) -> bool {
         while let Some(mut choice) = self.choices.pop() {
+            self.steps += self.gaps.pools.len() as u64;
             let gap = &self.gaps.gaps[choice.gap];
             if !self.stock.reaches(gap, &choice.options, &concern) {
                 continue;

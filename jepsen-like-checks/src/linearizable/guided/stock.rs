@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::case::{Case, Change, Span};
-use super::gaps::{Class, ClassId, Gap, Gaps};
+use super::gaps::{Class, ClassId, Gap, Gaps, Pool, PoolId};
 use super::outlook::{Chance, Outlook};
 use super::present::Present;
 
@@ -45,11 +45,14 @@ pub(super) struct Stock<'c, 'h> {
     outlook: Outlook,
     /// How many members of each class are in force.
     used: Vec<usize>,
+    /// And of each pool.
+    drawn: Vec<usize>,
 }
 
 impl<'c, 'h> Stock<'c, 'h> {
     pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>) -> Self {
-        Self { case, gaps, outlook: Outlook::new(case, gaps), used: vec![0; gaps.classes.len()] }
+        let (used, drawn) = (vec![0; gaps.classes.len()], vec![0; gaps.pools.len()]);
+        Self { case, gaps, outlook: Outlook::new(case, gaps), used, drawn }
     }
 
     pub(super) fn change(&self, class: ClassId) -> Change<'h> {
@@ -60,12 +63,14 @@ impl<'c, 'h> Stock<'c, 'h> {
     pub(super) fn take(&mut self, class: ClassId) -> usize {
         let (_, op) = self.gaps.classes[class].members[self.used[class]];
         self.used[class] += 1;
+        self.drawn[self.gaps.classes[class].pool] += 1;
         op
     }
 
     pub(super) fn give_back(&mut self, class: ClassId) {
         assert!(self.used[class] > 0, "R1: only what was taken comes back");
         self.used[class] -= 1;
+        self.drawn[self.gaps.classes[class].pool] -= 1;
     }
 
     /// The classes that may fill a gap, the likeliest first.
@@ -86,18 +91,18 @@ impl<'c, 'h> Stock<'c, 'h> {
         spare: impl Iterator<Item = ClassId>,
     ) -> Vec<ClassId> {
         let mut ranks: Vec<Rank> = Vec::new();
-        // What was put where nobody saw it makes no difference: one put per key is enough.
-        let mut puts: BTreeMap<Span, (ClassId, usize)> = BTreeMap::new();
+        let mut pools: BTreeMap<PoolId, (ClassId, usize)> = BTreeMap::new();
         for class in spare {
-            match self.change(class) {
-                Change::Put { key, .. } => {
-                    puts.entry(Span::one(key)).or_insert((class, 0)).1 += 1;
-                }
-                Change::Delete(_) => ranks.push((Chance::Free, true, 0, class)),
+            let id = self.gaps.classes[class].pool;
+            let pool = &self.gaps.pools[id];
+            if pool.deletes || pool.picky {
+                ranks.push((Chance::Free, pool.deletes, usize::MAX, class));
+            } else {
+                pools.entry(id).or_insert((class, 0)).1 += 1;
             }
         }
         let left = |(class, left)| (Chance::Free, false, usize::MAX - left, class);
-        ranks.extend(puts.into_values().map(left));
+        ranks.extend(pools.into_values().map(left));
         for rank in &mut ranks {
             rank.0 = self.outlook.chance(present, gap.revision, self.change(rank.3));
         }
@@ -115,39 +120,37 @@ impl<'c, 'h> Stock<'c, 'h> {
     /// where writes have run out, it counts who used them.
     pub(super) fn concern(&self, keys: Span, at: i64) -> Concern {
         let since = self.outlook.pinned(keys, at);
-        let scarce = |(class, used): (&Class<'h>, &usize)| {
-            *used > 0 && class.change.span().meets(keys) && !class.has_spare(since + 1, *used)
-        };
-        let scarce = self.gaps.classes.iter().zip(&self.used).any(scarce);
+        let mut pools = self.gaps.pools.iter().zip(&self.drawn);
+        let scarce =
+            pools.any(|(pool, drawn)| pool.span.meets(keys) && pool.is_scarce(*drawn, since, at));
         Concern(BTreeMap::from([(keys, if scarce { 0 } else { since })]))
     }
 
     /// Whether another choice at a gap, or an earlier one, could change there what is of concern.
     pub(super) fn reaches(&self, gap: &Gap<'h>, options: &[ClassId], concern: &Concern) -> bool {
-        let meets = |change: Change<'h>| concern.meets(gap.revision, change.span());
-        let shadow = |class: &Class<'h>| {
-            matches!(class.change, Change::Delete(_))
-                && class.released(gap.revision) > 0
-                && self.fits(gap, class)
-        };
-        options.iter().any(|class| meets(self.change(*class)))
-            || self.gaps.classes.iter().any(|class| shadow(class) && meets(class.change))
+        // A delete that is no option may become one when the state is another.
+        let delete =
+            |pool: &Pool| pool.deletes && gap.trace.is_none() && pool.released(gap.revision) > 0;
+        let deletes = self.gaps.pools.iter().filter(|pool| delete(pool)).map(|pool| pool.span);
+        let options = options.iter().map(|class| self.change(*class).span());
+        options.chain(deletes).any(|keys| concern.meets(gap.revision, keys))
     }
 
     /// Why a gap has these options and no others.
     pub(super) fn excluded(&self, gap: &Gap<'h>, options: &[ClassId]) -> Concern {
-        let same = |one: Change<'h>, other: Change<'h>| match (one, other) {
-            (Change::Put { key: one, .. }, Change::Put { key: other, .. }) => one == other,
-            (Change::Put { .. } | Change::Delete(_), _) => one == other,
-        };
         let mut concern = Concern::default();
-        for class in &self.gaps.classes {
-            let option = options.iter().any(|option| same(self.change(*option), class.change));
-            let possible = class.released(gap.revision) > 0
-                && self.fits(gap, class)
-                && (gap.trace.is_some() || !self.outlook.forbids(gap.revision, class.change));
-            if possible && !option {
-                concern.append(self.concern(class.change.span(), gap.revision));
+        if let Some(trace) = gap.trace {
+            let key = self.case.keys.number(&trace.pair.key);
+            concern.add(key.map_or(Span::NONE, Span::one), 0);
+            return concern;
+        }
+        let options: Vec<PoolId> =
+            options.iter().map(|class| self.gaps.classes[*class].pool).collect();
+        for (id, pool) in self.gaps.pools.iter().enumerate() {
+            let possible =
+                pool.released(gap.revision) > 0 && !self.outlook.forbids(gap.revision, pool.span);
+            if possible && !options.contains(&id) {
+                concern.append(self.concern(pool.span, gap.revision));
             }
         }
         concern
