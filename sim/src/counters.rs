@@ -108,6 +108,8 @@ counters! {
     SteppedReads = "reads in steps",
     /// Clients that moved to another member.
     Moves = "clients moved",
+    /// Histories that a second, independent judge agreed on.
+    SecondOpinions = "second opinions",
 }
 
 /// How often each thing happened.

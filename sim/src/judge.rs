@@ -6,10 +6,13 @@
 use quorate_checks::history::{History, Operation};
 use quorate_checks::linearizable::{Budget, Verdict, wgl};
 
+use crate::counters::{Counter, Counters};
 use crate::verdict::{Invariant, Violation};
 
-/// Every so many seeds get a second opinion.
+/// Every so many seeds get a second opinion,
 const SECOND_OPINION: u64 = 10;
+/// for as much as this.
+const LITTLE: Budget = Budget { steps: 100_000, states: 20_000 };
 
 /// The record of a run as a history.
 pub fn history(operations: Vec<Operation>) -> Result<History, Violation> {
@@ -19,7 +22,7 @@ pub fn history(operations: Vec<Operation>) -> Result<History, Violation> {
 }
 
 /// Judges what clients saw.
-pub fn judge(history: &History, seed: u64) -> Result<(), Violation> {
+pub fn judge(history: &History, seed: u64, counters: &mut Counters) -> Result<(), Violation> {
     match quorate_checks::judge(history) {
         Verdict::Linearizable(_) => {}
         verdict @ (Verdict::Illegal(_) | Verdict::Unknown(_)) => {
@@ -29,10 +32,12 @@ pub fn judge(history: &History, seed: u64) -> Result<(), Violation> {
     if !seed.is_multiple_of(SECOND_OPINION) {
         return Ok(());
     }
-    match wgl::judge(history, Budget::default()) {
-        Verdict::Illegal(rejection) => broken(format!("second opinion: {rejection}")),
-        Verdict::Linearizable(_) | Verdict::Unknown(_) => Ok(()),
+    match wgl::judge(history, LITTLE) {
+        Verdict::Illegal(rejection) => return broken(format!("second opinion: {rejection}")),
+        Verdict::Linearizable(_) => counters.count(Counter::SecondOpinions),
+        Verdict::Unknown(_) => {}
     }
+    Ok(())
 }
 
 fn broken(what: String) -> Result<(), Violation> {

@@ -12,10 +12,11 @@
 //! repeated to the last event, and be taken apart.
 //!
 //! Reading order: [`fate`] and [`clock`]; [`plan`]; [`network`], [`disk`], [`vault`]; [`world`];
-//! [`shadow`], [`oracle`], [`judge`], [`verdict`]; [`engine`], [`run`], [`sweep`].
+//! [`shadow`], [`oracle`], [`judge`], [`verdict`]; [`engine`], [`mod@run`], [`sweep`], [`bugs`].
 //!
 //! Not here: the core (`core/`), the judges of histories (`jepsen-like-checks/`).
 
+pub mod bugs;
 pub mod clock;
 pub mod counters;
 pub mod disk;

@@ -1,34 +1,242 @@
-//! x
-fn main() {
-    use quorate_sim::*;
-    let a: Vec<String> = std::env::args().collect();
-    let seed: u64 = a[1].parse().unwrap();
-    let n: u64 = a.get(2).map_or(1, |x| x.parse().unwrap());
-    let engine: Engine = a.get(3).map_or("raw", |x| x).parse().unwrap();
-    let t = std::time::Instant::now();
-    let mut sim = 0;
-    let mut all = counters::Counters::default();
-    for s in seed..seed + n {
-        let reader: Option<trace::Reader> =
-            if n == 1 { Some(Box::new(|l: &str| println!("{l}"))) } else { None };
-        let plan = Plan::draw(s);
-        if n == 1 {
-            print!("{plan}");
+//! The simulator at the command line: one run, many runs, the hunt for planted bugs.
+//!
+//! Exit codes: 0, everything held; 1, it did not; 2, the question could not be asked.
+
+use std::fmt::Display;
+use std::fs;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use quorate_core::planted::Bug;
+use quorate_sim::clock::SECOND;
+use quorate_sim::sweep::{Sweep, Tally};
+use quorate_sim::trace::Reader;
+use quorate_sim::{Engine, Outcome, Plan, bugs, engine, run};
+
+/// Runs a Quorate cluster in one process, under faults drawn from a seed.
+#[derive(Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one seed and show every event, the verdict, the counters and the hash.
+    Run(One),
+    /// Run many seeds and show what they add up to.
+    Sweep(Many),
+    /// Put each planted bug in and see how many seeds it takes to catch it.
+    Bugs(Hunt),
+    /// Print the plan of a seed.
+    Plan {
+        /// The seed.
+        #[arg(long)]
+        seed: u64,
+    },
+    /// Print one hash per engine for some seeds, to compare builds.
+    Hash {
+        /// The seeds, as 1..100.
+        #[arg(long, value_parser = seeds, default_value = "1..50")]
+        seeds: Range<u64>,
+    },
+}
+
+#[derive(Args)]
+struct One {
+    /// The seed.
+    #[arg(long, required_unless_present = "plan")]
+    seed: Option<u64>,
+    /// Who decides when an actor runs: raw or madsim.
+    #[arg(long, default_value_t = Engine::Raw)]
+    engine: Engine,
+    /// Run the plan in this file instead of the seed's.
+    #[arg(long)]
+    plan: Option<PathBuf>,
+    /// Put this bug in (planted builds only).
+    #[arg(long, value_parser = bug)]
+    planted: Option<Bug>,
+    /// Show neither the plan nor the events.
+    #[arg(long)]
+    quiet: bool,
+    /// Write what the clients saw to this file, for the judges.
+    #[arg(long)]
+    history: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Many {
+    /// The seeds, as 1..1000 (the end is not included).
+    #[arg(long, value_parser = seeds, default_value = "1..1001")]
+    seeds: Range<u64>,
+    /// Who decides when an actor runs: raw or madsim.
+    #[arg(long, default_value_t = Engine::Raw)]
+    engine: Engine,
+    /// Put this bug in (planted builds only).
+    #[arg(long, value_parser = bug)]
+    planted: Option<Bug>,
+    /// How many runs at once; all processors unless said otherwise.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// End after so many failures.
+    #[arg(long, default_value_t = 10)]
+    failures: usize,
+}
+
+#[derive(Args)]
+struct Hunt {
+    /// Give a bug up after so many seeds.
+    #[arg(long, default_value_t = 5000)]
+    max_seeds: u64,
+    /// Who decides when an actor runs: raw or madsim.
+    #[arg(long, default_value_t = Engine::Raw)]
+    engine: Engine,
+}
+
+/// Why a question could not be asked.
+struct Trouble(String);
+
+type Answer = Result<bool, Trouble>;
+
+fn main() -> ExitCode {
+    let answer = match Cli::parse().command {
+        Command::Run(one) => run_one(&one),
+        Command::Sweep(many) => run_many(&many),
+        Command::Bugs(hunt) => hunt_bugs(&hunt),
+        Command::Plan { seed } => {
+            print!("{}", Plan::draw(seed));
+            Ok(true)
         }
-        let o = run(plan, engine, None, reader);
-        sim += o.simulated;
-        all.merge(&o.counters);
-        if let (1, Ok(f)) = (n, std::env::var("HIST")) {
-            let h = o.history.as_ref().unwrap();
-            h.write(std::fs::File::create(f).unwrap()).unwrap();
-            println!("wgl: {}", quorate_checks::linearizable::wgl::judge(h, Default::default()));
-        }
-        if n == 1 {
-            println!("{o}");
-        } else if let Err(v) = &o.verdict {
-            println!("seed {s}: {v}");
+        Command::Hash { seeds } => print_hashes(&seeds),
+    };
+    match answer {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(Trouble(why)) => {
+            eprintln!("error: {why}");
+            ExitCode::from(2)
         }
     }
-    println!("{all}");
-    println!("{:.0} sim-s/s", sim as f64 / 1e6 / t.elapsed().as_secs_f64());
+}
+
+fn run_one(one: &One) -> Answer {
+    check_build(one.engine, one.planted)?;
+    let plan = match &one.plan {
+        Some(file) => read_plan(file)?,
+        None => Plan::draw(one.seed.unwrap_or_default()),
+    };
+    let mut reader: Option<Reader> = None;
+    if !one.quiet {
+        print!("{plan}");
+        reader = Some(Box::new(|line| println!("{line}")));
+    }
+    let outcome = run(plan, one.engine, one.planted, reader);
+    println!("{outcome}");
+    if let Some(file) = &one.history {
+        write_history(&outcome, file)?;
+    }
+    Ok(outcome.verdict.is_ok())
+}
+
+fn run_many(many: &Many) -> Answer {
+    check_build(many.engine, many.planted)?;
+    let mut sweep = Sweep::new(many.seeds.clone(), many.engine);
+    (sweep.planted, sweep.enough) = (many.planted, many.failures);
+    sweep.threads = many.threads.unwrap_or(sweep.threads);
+    let bar = progress(many.seeds.end.saturating_sub(many.seeds.start), "seeds");
+    let start = Instant::now();
+    let tally = sweep.run(|| bar.inc(1));
+    bar.finish_and_clear();
+    print!("{}", tally.counters);
+    tally.failures.iter().for_each(|failure| println!("{failure}"));
+    println!("{}", summary(&tally, start.elapsed()));
+    println!("hash: {:016x}", tally.hash);
+    Ok(tally.failures.is_empty())
+}
+
+fn hunt_bugs(hunt: &Hunt) -> Answer {
+    check_build(hunt.engine, Some(Bug::ALL[0]))?;
+    println!("{:<26}{:<10}{:>7}  invariant", "bug", "", "seeds");
+    let mut all = true;
+    for bug in Bug::ALL {
+        let bar = progress(hunt.max_seeds, bug.name());
+        let found = bugs::hunt(bug, 1..hunt.max_seeds + 1, hunt.engine, || bar.inc(1));
+        bar.finish_and_clear();
+        all &= found.caught.is_some();
+        println!("{found}");
+    }
+    Ok(all)
+}
+
+fn print_hashes(seeds: &Range<u64>) -> Answer {
+    for engine in Engine::ALL.into_iter().filter(|engine| engine.is_built()) {
+        let tally = Sweep::new(seeds.clone(), engine).run(|| {});
+        println!("{engine} {}..{} {:016x}", seeds.start, seeds.end, tally.hash);
+    }
+    Ok(true)
+}
+
+fn check_build(engine: Engine, planted: Option<Bug>) -> Result<(), Trouble> {
+    if !engine.is_built() {
+        return Err(Trouble(engine::NO_MADSIM.to_owned()));
+    }
+    if planted.is_some() && !bugs::PLANTED {
+        return Err(Trouble(bugs::NOT_PLANTED.to_owned()));
+    }
+    Ok(())
+}
+
+fn read_plan(file: &PathBuf) -> Result<Plan, Trouble> {
+    let text = fs::read_to_string(file).map_err(|error| trouble(file, &error))?;
+    text.parse().map_err(|error| trouble(file, &error))
+}
+
+fn write_history(outcome: &Outcome, file: &PathBuf) -> Result<(), Trouble> {
+    let Some(history) = &outcome.history else { return Ok(()) };
+    let out = fs::File::create(file).map_err(|error| trouble(file, &error))?;
+    history.write(out).map(drop).map_err(|error| trouble(file, &error))
+}
+
+fn trouble(file: &PathBuf, why: &dyn Display) -> Trouble {
+    Trouble(format!("{}: {why}", file.display()))
+}
+
+fn summary(tally: &Tally, took: Duration) -> String {
+    let wall = took.as_secs_f64();
+    let simulated = tally.simulated as f64 / SECOND as f64;
+    format!(
+        "{} seeds, {} failed; {simulated:.0} simulated seconds in {wall:.1} s: {:.0} seeds a \
+         minute, {:.0} simulated seconds a second",
+        tally.runs,
+        tally.failures.len(),
+        tally.runs as f64 * 60.0 / wall,
+        simulated / wall
+    )
+}
+
+/// A bar on a terminal, and nothing elsewhere.
+fn progress(length: u64, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(length).with_message(what);
+    let style = "{msg} [{bar:40}] {pos}/{len} {per_sec} {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("seeds are written 1..1000")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("\"{text}\": {error}"));
+    Ok(number(from)?..number(to)?)
+}
+
+fn bug(name: &str) -> Result<Bug, String> {
+    let names: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+    let found = Bug::ALL.into_iter().find(|bug| bug.name() == name);
+    found.ok_or_else(|| format!("no bug is called {name}: {}", names.join(", ")))
 }

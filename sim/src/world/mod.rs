@@ -293,12 +293,16 @@ impl World {
         });
         let history = judge::history(self.clients.close());
         let seen = history.as_ref().map_err(Clone::clone);
-        let verdict = verdict
-            .and_then(|()| seen.and_then(|seen| judge::judge(seen, self.plan.settings.seed)));
+        let (seed, counters) = (self.plan.settings.seed, &mut self.counters);
+        let judge = |()| seen.and_then(|seen| judge::judge(seen, seed, counters));
+        let verdict = verdict.and_then(judge);
         if let Err(violation) = &verdict {
             self.trace.event(self.now, format_args!("violation of {violation}"));
         }
         self.counters.add(Counter::Committed, self.oracle.committed());
+        let newest = self.hosts.iter().filter_map(|host| host.view()).map(|view| view.term.0).max();
+        let unled = newest.unwrap_or(1).saturating_sub(1 + self.oracle.terms_led());
+        self.counters.add(Counter::LeaderlessTerms, unled);
         Outcome {
             history: history.ok(),
             verdict,
