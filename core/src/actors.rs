@@ -113,19 +113,25 @@ pub fn apply(store: &mut Store, entries: &[Entry]) -> Effects {
 
 /// The clients that wait for an answer. Whoever takes a request out answers it: the first answer
 /// counts, later ones find nobody (invariant M2 of `member.rs`).
+///
+/// The table also knows whether this life of the member has caught up with its earlier ones. A
+/// restarted store is behind what it has shown before, so until the first answer that consensus
+/// gave in this life, even a serializable read asks consensus: one member never shows its clients
+/// an older state than before (semantics KV-22).
 #[derive(Debug)]
 pub struct Waiters<T> {
     member: NodeId,
     boot: u64,
     next: u64,
     waiting: BTreeMap<u64, T>,
+    caught_up: bool,
 }
 
 impl<T> Waiters<T> {
     /// The waiters of one life of a member.
     #[must_use]
     pub fn new(member: NodeId, boot: u64) -> Self {
-        Self { member, boot, next: 1, waiting: BTreeMap::new() }
+        Self { member, boot, next: 1, waiting: BTreeMap::new(), caught_up: false }
     }
 
     /// A fresh id, for a request that nobody waits for yet.
@@ -141,7 +147,20 @@ impl<T> Waiters<T> {
         self.waiting.insert(id.n, waiter);
     }
 
-    /// Takes out whoever waits for `id`. Nobody: it is another member's, or was answered.
+    /// Takes out whoever gets this answer. Nobody: it is another member's client, or was answered.
+    pub fn answer(&mut self, id: RequestId, answer: &Answer) -> Option<T> {
+        let of_consensus = matches!(answer, Answer::Readable | Answer::Applied(_));
+        self.caught_up |= of_consensus && self.is_ours(id);
+        self.take(id)
+    }
+
+    /// Whether a read that asks for no more may look at the local store at once.
+    #[must_use]
+    pub fn may_read_locally(&self, serializable: bool) -> bool {
+        serializable && self.caught_up
+    }
+
+    /// Takes out whoever waits for `id`, because nobody will any more.
     pub fn take(&mut self, id: RequestId) -> Option<T> {
         if self.is_ours(id) { self.waiting.remove(&id.n) } else { None }
     }

@@ -309,11 +309,11 @@ fn random_commands_on_some_hundred_keys() {
     }
 }
 
-/// Keys as long as pages: every page splits by its text.
+/// Keys as long as pages and longer: every page splits by its text, inner ones too.
 #[test]
 fn random_commands_on_long_keys() {
-    let long = |n: u64| Bytes::from(format!("{}{n}", "k".repeat(4000 * (n as usize % 4))));
-    run(7, (0..60).map(long).collect(), 400, 1);
+    let long = |n: u64| Bytes::from(format!("{}{n}", "k".repeat(6000 * (n as usize % 4))));
+    run(7, (0..200).map(long).collect(), 600, 1);
 }
 
 #[test]

@@ -373,6 +373,15 @@ fn an_entry_that_is_no_command_is_a_bug_of_the_leader() {
     Store::new().apply(&bad);
 }
 
+/// The applier and the readers of a member are different threads.
+#[test]
+fn stores_and_cursors_go_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Store>();
+    check::<Step>();
+    check::<quorate_core::store::Image>();
+}
+
 #[test]
 fn sizes_are_the_bytes_of_the_rows() {
     let mut node = with(&[("a", "1"), ("b", "22")]);

@@ -144,10 +144,13 @@ fn connection(
 
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
+    // Scripts that look for a header by its usual spelling find it.
+    builder.http1().timer(TokioTimer::new()).title_case_headers(true);
     builder
         .http2()
         .timer(TokioTimer::new())
+        // No client of gRPC reads a date, and each answer would carry one.
+        .auto_date_header(false)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(u32::MAX)

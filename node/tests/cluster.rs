@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Client, SOON, Server};
@@ -68,17 +71,75 @@ async fn a_cluster_of_three_outlives_its_leader() {
 
     members[old].run();
     let returned = members[old].client().await;
+    assert_equal(&members).await;
+    assert_eq!(returned.get("k7").await.unwrap().as_deref(), Some("w7"));
+}
+
+/// Every member that runs has applied the same, and holds the same.
+async fn assert_equal(members: &[Server]) {
     let begin = Instant::now();
+    let mut clients = Vec::new();
+    for member in members {
+        clients.push(member.client().await);
+    }
     loop {
-        let (mine, theirs) = (returned.status().await.unwrap(), survivor.status().await.unwrap());
-        if mine.raft_applied_index == theirs.raft_applied_index {
+        let mut applied = Vec::new();
+        for client in &clients {
+            applied.push(client.status().await.unwrap().raft_applied_index);
+        }
+        if applied.iter().all(|index| *index == applied[0]) {
             break;
         }
-        assert!(begin.elapsed() < SOON, "it does not catch up: {mine:?} {theirs:?}");
+        assert!(begin.elapsed() < SOON, "they do not catch up: {applied:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(returned.all().await, survivor.all().await);
-    assert_eq!(returned.get("k7").await.unwrap().as_deref(), Some("w7"));
+    let first = clients[0].all().await;
+    for client in &clients[1..] {
+        assert_eq!(first, client.all().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_while_members_are_killed() {
+    let mut members = started().await;
+    let clients = [members[0].client().await, members[1].client().await, members[2].client().await];
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers = (0..6).map(|writer| {
+        let (client, stop) = (clients[writer % 3].clone(), Arc::clone(&stop));
+        tokio::spawn(async move {
+            let mut acknowledged = Vec::new();
+            let mut n = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let key = format!("{writer}/{n}");
+                match client.put(&key, "x").await {
+                    Ok(_) => acknowledged.push(key),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+                n += 1;
+            }
+            acknowledged
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    for round in 0..6 {
+        let victim = if round % 2 == 0 { leader(&members).await } else { round % 3 };
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        members[victim].kill();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        members[victim].run();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    assert!(acknowledged.len() > 100, "too little happened: {}", acknowledged.len());
+    assert_equal(&members).await;
+    let all = clients[0].all().await;
+    let kept: BTreeSet<&[u8]> = all.kvs.iter().map(|pair| pair.key.as_ref()).collect();
+    for key in &acknowledged {
+        assert!(kept.contains(key.as_bytes()), "{key} is lost");
+    }
 }
 
 #[tokio::test]

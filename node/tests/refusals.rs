@@ -26,10 +26,12 @@ fn assert_says(answer: &(Option<i32>, String), code: i32, words: &[&str]) {
     }
 }
 
-/// The data without the lock, which every attempt opens.
+/// The data, without the lock that every attempt opens and the file of zeros that it prepares.
 fn data(server: &Server) -> BTreeMap<PathBuf, u64> {
     let mut files = files(&server.data);
-    files.retain(|path, _| path.file_name().is_none_or(|name| name != "lock"));
+    files.retain(|path, _| {
+        path.file_name().is_none_or(|name| name != "lock" && name != "wal.spare")
+    });
     files
 }
 

@@ -88,6 +88,7 @@ impl Store {
         });
         let previous = written.previous.as_ref().filter(|_| put.prev_kv);
         let prev_kv = previous.map(Record::key_value);
+        rows.reserve_exact(1);
         rows.push(row_of(&written));
         Ok(Response::Put(PutResponse { header: self.header(), prev_kv }))
     }

@@ -69,6 +69,10 @@ impl Image {
         self.bytes = 0;
         let batch = Batch { rows, applied: position.applied };
         let last = self.last.replace(position);
+        assert!(
+            last.is_none_or(|last| last.applied.index <= position.applied.index),
+            "I1: the store is behind the last batch",
+        );
         if planted!(self.planted, Bug::AppliedApartFromData)
             && let Some(last) = last
         {

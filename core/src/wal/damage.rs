@@ -93,9 +93,7 @@ impl Damage {
 
 impl core::error::Error for Damage {}
 
-const REPLACE: &str = "remove this member from the cluster and add it anew with an empty \
-     directory; only a copy of exactly this state of the file would also do, an older one would \
-     forget what the member promised";
+const ANEW: &str = "remove this member from the cluster and add it anew with an empty directory";
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +110,7 @@ impl fmt::Display for Damage {
             Self::Missing { file, needed_by } => write!(
                 f,
                 "{file} is missing, and {needed_by} continues it; put the very same file back, or \
-                 {REPLACE}"
+                 {ANEW}"
             ),
             Self::Stranger { file, found, expected } => write!(
                 f,
@@ -125,7 +123,11 @@ impl fmt::Display for Damage {
                  1; start the program that wrote it"
             ),
             Self::Broken { file, offset, flaw } => {
-                write!(f, "{file} at byte {offset}: {flaw}; {REPLACE}")
+                write!(
+                    f,
+                    "{file} at byte {offset}: {flaw}; {ANEW}, or put back a copy of the file "
+                )?;
+                f.write_str("from after its last write: an older one forgets what was promised")
             }
         }
     }

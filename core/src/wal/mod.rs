@@ -86,7 +86,8 @@ pub struct Unsynced(Receipt);
 /// ends the process: after a failed sync the page cache can no longer be believed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FileOp {
-    /// Make a new file of `size` zero bytes; replace one of that name.
+    /// Make a new file of `size` zero bytes, written and not left as a hole; replace one of that
+    /// name.
     Create {
         /// File name.
         name: String,

@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 
 use crate::types::{Index, LogId, Term};
 
+/// What is known of a log without its commands.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Outline {
     base: LogId,
@@ -53,7 +54,7 @@ impl Outline {
     /// Takes an entry in; all behind its place is gone.
     pub(super) fn push(&mut self, id: LogId) {
         assert!(self.accepts(id), "W6: {id} cannot stand in a log {} to {}", self.base, self.last);
-        self.terms.retain(|start| start.index < id.index);
+        while self.terms.pop_if(|start| start.index >= id.index).is_some() {}
         if self.terms.last().is_none_or(|start| start.term != id.term) {
             self.terms.push(id);
         }

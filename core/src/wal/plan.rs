@@ -63,9 +63,9 @@ pub(super) struct Closed {
     pub(super) last: Index,
 }
 
-/// A batch to be.
+/// A batch to be: what the waiting writes come to.
 #[derive(Default)]
-struct Draft<'a> {
+struct Pending<'a> {
     head: Head,
     entries: Vec<&'a Entry>,
 }
@@ -81,8 +81,8 @@ pub(super) struct Ended {
 }
 
 impl Wal {
-    /// The plan of a new log with its founding entry. Until its last operation is durable there
-    /// is no log; after it, start-up recovers a whole one.
+    /// The plan of a new log with its founding entry, for a directory in which [`super::recover`]
+    /// found nothing. Cut short anywhere, it leaves nothing or a whole log.
     pub fn create(identity: Identity, layout: Layout, founding: Entry, out: &mut Vec<FileOp>) {
         let first = LogId { index: Index(1), term: Term(1) };
         assert!(founding.id() == first, "a log is founded by entry {first}, not {founding}");
@@ -118,15 +118,15 @@ impl Wal {
     pub fn plan(&mut self, writes: &[Write], out: &mut Vec<FileOp>) -> Unsynced {
         assert!(!writes.is_empty(), "a plan of nothing has no receipt");
         let before = (self.outline.base(), self.promise());
-        let mut draft = Draft::default();
+        let mut pending = Pending::default();
         for write in writes {
-            self.merge(write, &mut draft);
+            self.merge(write, &mut pending);
         }
-        draft.head.promise = self.promise();
-        let size = (record::sectors(&draft.entries) * SECTOR) as u64;
+        pending.head.promise = self.promise();
+        let size = (record::sectors(&pending.entries) * SECTOR) as u64;
         match self.open {
-            Some(open) if self.joint.offset + size <= open.size => self.append(open, draft, out),
-            Some(_) | None => self.begin_segment(before, size, draft, out),
+            Some(open) if self.joint.offset + size <= open.size => self.append(open, pending, out),
+            Some(_) | None => self.begin_segment(before, size, pending, out),
         }
         self.remove_discarded(out);
         Unsynced(Receipt { number: self.planned })
@@ -136,48 +136,48 @@ impl Wal {
         Promise { hard: self.hard, last: self.outline.last() }
     }
 
-    fn merge<'a>(&mut self, write: &'a Write, draft: &mut Draft<'a>) {
+    fn merge<'a>(&mut self, write: &'a Write, pending: &mut Pending<'a>) {
         assert!(write.number > self.planned, "write {} after {}", write.number, self.planned);
         assert!(self.promise().allows(&write.hard), "W3: {} after {}", write.hard, self.hard);
         self.planned = write.number;
         self.hard = write.hard;
         if let Some(mark) = write.discard {
-            self.discard(mark, draft);
+            self.discard(mark, pending);
         }
         for entry in &write.entries {
             assert!(entry.term <= self.hard.term, "{entry} is of a later term than {}", self.hard);
             self.outline.push(entry.id());
         }
         if let Some(first) = write.entries.first() {
-            let keep = draft.entries.partition_point(|entry| entry.index < first.index);
-            draft.entries.truncate(keep);
+            let keep = pending.entries.partition_point(|entry| entry.index < first.index);
+            pending.entries.truncate(keep);
         }
-        draft.entries.extend(&write.entries);
+        pending.entries.extend(&write.entries);
     }
 
-    fn discard(&mut self, mark: LogId, draft: &mut Draft<'_>) {
+    fn discard(&mut self, mark: LogId, pending: &mut Pending<'_>) {
         if mark.index <= self.outline.base().index {
             return; // Late news: more than that is discarded already.
         }
         assert!(mark.term <= self.hard.term, "{mark} is of a later term than {}", self.hard);
-        if !self.outline.holds(mark) {
-            self.outline.restart(mark);
-            draft.head.restart = true;
-        } else {
+        if self.outline.holds(mark) {
             self.outline.discard(mark);
+        } else {
+            self.outline.restart(mark);
+            pending.head.restart = true;
         }
-        if draft.head.restart {
+        if pending.head.restart {
             // Replay restarts before it sees any record: these would have no place any more.
             let (end, keep) = (self.outline.last().index, mark.index);
-            draft.entries.retain(|entry| entry.index > keep && entry.index <= end);
+            pending.entries.retain(|entry| entry.index > keep && entry.index <= end);
         }
-        draft.head.mark = Some(mark);
+        pending.head.mark = Some(mark);
     }
 
-    fn append(&mut self, open: Open, mut draft: Draft<'_>, out: &mut Vec<FileOp>) {
+    fn append(&mut self, open: Open, mut pending: Pending<'_>, out: &mut Vec<FileOp>) {
         let (name, offset) = (segment::name(self.sequence), self.joint.offset);
-        draft.head.chain = self.joint.chain;
-        let bytes = self.seal(&[], open.seed, &draft);
+        pending.head.chain = self.joint.chain;
+        let bytes = self.seal(&[], open.seed, &pending);
         out.push(FileOp::Write { name: name.clone(), offset, bytes });
         out.push(FileOp::Sync { name });
     }
@@ -187,7 +187,7 @@ impl Wal {
         &mut self,
         (base, promise): (LogId, Promise),
         size: u64,
-        mut draft: Draft<'_>,
+        mut pending: Pending<'_>,
         out: &mut Vec<FileOp>,
     ) {
         self.close_segment(promise.last.index);
@@ -195,9 +195,9 @@ impl Wal {
             self.layout.segment_size.next_multiple_of(SECTOR as u64).max(SECTOR as u64 + size);
         let Self { identity, sequence, joint, .. } = *self;
         let (header, seed) = Header { identity, sequence, size, base, promise, joint }.encode();
-        draft.head.chain = seed;
+        pending.head.chain = seed;
         self.joint = Joint { offset: SECTOR as u64, chain: seed, ..joint };
-        let bytes = self.seal(&header, seed, &draft);
+        let bytes = self.seal(&header, seed, &pending);
         self.open = Some(Open { size, seed });
         let (from, to) = (segment::draft_name(sequence), segment::name(sequence));
         out.extend([
@@ -216,9 +216,9 @@ impl Wal {
         self.sequence += 1;
     }
 
-    fn seal(&mut self, lead: &[u8], seed: u32, draft: &Draft<'_>) -> Bytes {
+    fn seal(&mut self, lead: &[u8], seed: u32, pending: &Pending<'_>) -> Bytes {
         let Joint { number, offset, chain: before } = self.joint;
-        let framer = record::frame(lead, &draft.head, &draft.entries);
+        let framer = record::frame(lead, &pending.head, &pending.entries);
         let bytes = framer.seal(number + 1, Place { seed, offset });
         let batch = &bytes[lead.len()..];
         self.joint = Joint {

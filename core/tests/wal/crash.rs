@@ -222,7 +222,7 @@ fn sweep(seeds: std::ops::Range<u64>, failing: bool) -> Counts {
 
 #[test]
 fn no_crash_loses_or_invents_anything() {
-    let counts = sweep(0..3000, false);
+    let counts = sweep(0..2000, false);
     for what in [
         "power losses",
         "process deaths",
@@ -245,6 +245,13 @@ fn no_crash_loses_or_invents_anything() {
 fn what_a_failed_sync_left_in_the_cache_is_made_durable_before_it_counts() {
     let counts = sweep(100_000..101_000, true);
     assert!(counts["failed syncs"] > 100);
+}
+
+#[test]
+#[ignore = "for a night"]
+fn no_crash_of_many_loses_or_invents_anything() {
+    sweep(1_000_000..1_100_000, false);
+    sweep(1_100_000..1_150_000, true);
 }
 
 /// Each mixture of old and new sectors, without chance: also up to the very end of a segment.

@@ -31,6 +31,7 @@ mod order;
 mod outlook;
 mod present;
 mod search;
+mod stock;
 
 use case::Case;
 use gaps::Gaps;

@@ -20,7 +20,7 @@ use quorate_core::raft::Entry;
 use quorate_core::request;
 use quorate_core::store::Store;
 use quorate_core::types::{Index, NodeId, Term};
-use quorate_core::wal::{self, Found, Identity, Layout, Recovered, Wal};
+use quorate_core::wal::{self, Damage, Found, Identity, Layout, Recovered, Wal};
 
 use crate::serve::config::{Config, texts};
 use crate::serve::datadir::DataDir;
@@ -29,8 +29,9 @@ use crate::serve::identity::{cluster_id, member_id};
 use crate::serve::storage::Storage;
 use crate::serve::url::{Url, same_places};
 
-/// Zeros that are written ahead: enough for some ten thousand small puts.
-const SEGMENT_BYTES: u64 = 16 << 20;
+/// Zeros that are written ahead: enough for some ten thousand small puts, and little enough that a
+/// process which is restarted again and again does not fill the disk with half-used segments.
+const SEGMENT_BYTES: u64 = 8 << 20;
 const LAYOUT: Layout = Layout { segment_size: SEGMENT_BYTES, planted: None };
 
 /// Everything durable about a member, read back.
@@ -49,7 +50,7 @@ pub struct Boot {
 
 /// Reads the data directory, after founding a cluster if there is none in it.
 pub fn boot(config: &Config, data: &DataDir) -> Result<Boot, String> {
-    let mut disk = Disk::new(&data.wal());
+    let mut disk = Disk::new(&data.wal(), &data.spare())?;
     let recovered = match find(&disk)? {
         Some(recovered) => recovered,
         None => found(config, data, &mut disk)?,
@@ -76,10 +77,14 @@ pub fn boot(config: &Config, data: &DataDir) -> Result<Boot, String> {
 }
 
 fn find(disk: &Disk) -> Result<Option<Recovered>, String> {
-    match wal::recover(disk, LAYOUT).map_err(|damage| damage.to_string())? {
+    match wal::recover(disk, LAYOUT).map_err(|damage| damaged(disk, &damage))? {
         Found::Nothing => Ok(None),
         Found::Log(recovered) => Ok(Some(recovered)),
     }
+}
+
+fn damaged(disk: &Disk, damage: &Damage) -> String {
+    format!("the log in {} is damaged: {damage}; nothing was changed", disk.directory().display())
 }
 
 fn found(config: &Config, data: &DataDir, disk: &mut Disk) -> Result<Recovered, String> {

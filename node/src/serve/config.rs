@@ -23,6 +23,7 @@ const DEFAULT_PEER_URL: &str = "http://localhost:2380";
 /// with one dash.
 #[derive(Parser, Debug)]
 #[command(name = "quorate", args_override_self = true, disable_version_flag = true)]
+#[command(after_help = "Also: quorate ctl (the client), quorate bench (the load generator)")]
 struct Flags {
     /// Human name of the member; its own key in --initial-cluster
     #[arg(long, default_value = "default")]

@@ -43,11 +43,11 @@ pub struct ConsensusThread {
 impl ConsensusThread {
     /// Works until the inbox is closed and empty, then closes the mailboxes behind it.
     pub fn run(mut self) {
-        let inbox = Arc::clone(&self.replica.inbox);
+        let replica = Arc::clone(&self.replica);
         let mut clock = Clock::new();
         let mut inputs = Vec::new();
         let mut disk = DiskWork::default();
-        while inbox.take(&mut inputs, Some(clock.next), disk.rest()) == Line::Open {
+        while replica.inbox.take(&mut inputs, Some(clock.next), disk.rest()) == Line::Open {
             inputs.extend(clock.elapsed().map(Input::Tick));
             log_inputs(&inputs);
             disk.note_receipts(&inputs);

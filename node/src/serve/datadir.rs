@@ -4,6 +4,7 @@
 //!   <data-dir>/member/        mode 0700
 //!     lock                    held exclusively while the process lives
 //!     wal/                    the log: what the member promised
+//!     wal.spare               its next file, full of zeros
 //!     store/                  fjall: the durable copy of the key space, behind the log
 //!     snap/                   received snapshots
 //! ```
@@ -50,6 +51,11 @@ impl DataDir {
     /// The log.
     pub fn wal(&self) -> PathBuf {
         self.member.join("wal")
+    }
+
+    /// The next segment of the log, while it is prepared.
+    pub fn spare(&self) -> PathBuf {
+        self.member.join("wal.spare")
     }
 
     /// The key space.

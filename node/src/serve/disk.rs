@@ -8,13 +8,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use quorate_core::wal::{FileOp, ReadDisk};
 
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+use crate::serve::spare::{Spare, zeros};
 
 /// A directory of log files.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Disk {
     directory: PathBuf,
     /// Files that are being written; there are at most two at a time.
     open: BTreeMap<String, File>,
+    spare: Spare,
 }
 
 /// An operation that failed, in words.
@@ -29,9 +30,17 @@ pub struct Disk {
 pub struct Failed(String);
 
 impl Disk {
-    /// The files in `directory`.
-    pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), open: BTreeMap::new() }
+    /// The files in `directory`; the next segment is prepared at `spare`.
+    pub fn new(directory: &Path, spare: &Path) -> Result<Self, String> {
+        let prepared = Spare::new(spare);
+        let spare = prepared
+            .map_err(|error| format!("cannot prepare segments at {}: {error}", spare.display()))?;
+        Ok(Self { directory: directory.to_owned(), open: BTreeMap::new(), spare })
+    }
+
+    /// Where the files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Executes one operation. When it returns, a sync is durable.
@@ -52,18 +61,13 @@ impl Disk {
         })
     }
 
-    /// The zeros are really written: a file that only has its length would have its blocks
-    /// allocated, and so its metadata journalled, at every sync.
     fn create(&mut self, name: &str, size: u64) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(self.directory.join(name))?;
-        let mut left = size;
-        while left > 0 {
-            let chunk = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
-            file.write_all(&ZEROS[..chunk])?;
-            left -= chunk as u64;
-        }
+        let path = self.directory.join(name);
+        let file = match self.spare.take(size, &path)? {
+            Some(file) => file,
+            None => zeros(&path, size)?,
+        };
+        self.spare.order(size);
         self.open.insert(name.to_owned(), file);
         Ok(())
     }

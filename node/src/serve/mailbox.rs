@@ -180,3 +180,90 @@ impl<T> Mailbox<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn soon(time: Duration) -> Option<Instant> {
+        Some(Instant::now() + time)
+    }
+
+    #[test]
+    fn offers_are_bounded_and_answers_are_not() {
+        let mailbox = Mailbox::new(2);
+        assert_eq!(mailbox.offer(1, Haste::Patient), Ok(()));
+        assert_eq!(mailbox.offer_all(vec![2, 3, 4]), 2);
+        assert_eq!(mailbox.offer(5, Haste::Pressing), Err(Refused));
+        mailbox.push(6);
+        let mut taken = Vec::new();
+        assert_eq!(mailbox.take(&mut taken, None, Rest::Sleep), Line::Open);
+        assert_eq!(taken, [1, 2, 6]);
+    }
+
+    #[test]
+    fn what_waits_is_taken_before_the_end() {
+        let mailbox = Mailbox::new(9);
+        mailbox.push(1);
+        mailbox.close();
+        mailbox.push(2);
+        let mut taken = Vec::new();
+        assert_eq!(mailbox.take(&mut taken, None, Rest::Doze), Line::Open);
+        assert_eq!(std::mem::take(&mut taken), [1]);
+        assert_eq!(mailbox.take(&mut taken, None, Rest::Doze), Line::Closed);
+    }
+
+    #[test]
+    fn a_dozing_receiver_is_woken_only_by_what_is_pressing() {
+        let mailbox = Arc::new(Mailbox::new(9));
+        assert_eq!(mailbox.offer(1, Haste::Patient), Ok(()));
+        let mut taken = Vec::new();
+        let short = Duration::from_millis(30);
+        let begin = Instant::now();
+        mailbox.take(&mut taken, soon(short), Rest::Doze);
+        assert!(begin.elapsed() >= short, "a patient item woke it");
+        assert_eq!(std::mem::take(&mut taken), [1], "time is up for patient items too");
+
+        let sender = Arc::clone(&mailbox);
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(short);
+            assert_eq!(sender.offer(2, Haste::Patient), Ok(()));
+            sender.push(3);
+        });
+        mailbox.take(&mut taken, soon(LONG), Rest::Doze);
+        thread.join().unwrap();
+        assert_eq!(taken, [2, 3]);
+    }
+
+    #[test]
+    fn no_wake_is_lost() {
+        let mailbox = Arc::new(Mailbox::new(usize::MAX));
+        let senders = [Haste::Pressing, Haste::Patient].map(|haste| {
+            let mailbox = Arc::clone(&mailbox);
+            std::thread::spawn(move || {
+                for n in 0..20_000 {
+                    assert_eq!(mailbox.offer(n, haste), Ok(()));
+                }
+            })
+        });
+        let (mut taken, mut count) = (Vec::new(), 0);
+        let begin = Instant::now();
+        while count < 40_000 {
+            // Only the pressing sender may be counted on to wake a dozing receiver.
+            let rest = if count % 2 == 0 && count < 20_000 { Rest::Doze } else { Rest::Sleep };
+            let until = if rest == Rest::Doze { Duration::from_millis(5) } else { LONG };
+            mailbox.take(&mut taken, soon(until), rest);
+            count += taken.len();
+            taken.clear();
+            assert!(begin.elapsed() < LONG, "it slept through {} items", 40_000 - count);
+        }
+        for sender in senders {
+            sender.join().unwrap();
+        }
+    }
+}

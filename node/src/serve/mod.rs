@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod peer;
 mod process;
 pub mod replica;
+mod spare;
 mod storage;
 mod threads;
 pub mod url;
@@ -108,42 +109,64 @@ fn abort_on_panic() {
 }
 
 fn serve_on(runtime: &Runtime, config: &Config) -> Result<(), String> {
-    let bind = async {
-        let clients = Port::bind(&config.listen_client, "--listen-client-urls")?;
-        let peers = Port::bind(&config.listen_peer, "--listen-peer-urls")?;
-        Ok::<_, String>((clients, peers))
-    };
-    let (clients, members) = runtime.block_on(bind)?;
+    let ports = runtime.block_on(async { Ports::bind(config) })?;
     let data = DataDir::open(&config.data_dir)?;
     let boot = boot(config, &data)?;
-    let others = boot.members.iter().filter(|member| member.id != boot.recovered.identity.member.0);
+    let members: Vec<NodeId> = boot.members.iter().map(|member| NodeId(member.id)).collect();
+    let own = boot.recovered.identity.member;
+    let others = boot.members.iter().filter(|member| NodeId(member.id) != own);
     let others = others.map(|member| (NodeId(member.id), member.peer_ur_ls.clone()));
     let peers = Arc::new(Peers::new(others));
-    let ids = boot.members.iter().map(|member| NodeId(member.id)).collect();
     let (replica, threads) = Threads::start(config, boot, &peers)?;
-    runtime.block_on(async {
-        let (stop, stopped) = watch::channel(false);
+    let publish =
+        publish(Arc::clone(&replica), config.name.clone(), texts(&config.advertise_client));
+    let signalled = runtime.block_on(async {
         peers.connect(replica.identity);
-        let peer_port = PeerPort::new(&replica, ids);
+        tokio::spawn(publish);
+        ports.serve(&replica, &peers, members).await
+    });
+    threads.stop(&replica);
+    tracing::info!("stopped");
+    signalled
+}
+
+/// Both ports, bound.
+struct Ports {
+    clients: Port,
+    members: Port,
+}
+
+impl Ports {
+    /// Must be called inside the runtime.
+    fn bind(config: &Config) -> Result<Self, String> {
+        let clients = Port::bind(&config.listen_client, "--listen-client-urls")?;
+        let members = Port::bind(&config.listen_peer, "--listen-peer-urls")?;
+        Ok(Self { clients, members })
+    }
+
+    /// Serves until a signal comes, and then until the last answer is out.
+    async fn serve(
+        self,
+        replica: &Arc<Replica>,
+        peers: &Arc<Peers>,
+        members: Vec<NodeId>,
+    ) -> Result<(), String> {
+        let (stop, stopped) = watch::channel(false);
         // A stream between members has no end to wait for.
         let end = (stopped.clone(), Duration::ZERO);
-        let peer_port = tokio::spawn(members.serve(peer_port, None, end));
-        let client_port = ClientPort::new(&replica, Arc::clone(&peers));
+        let port = PeerPort::new(replica, members);
+        let members = tokio::spawn(self.members.serve(port, None, end));
+        let port = ClientPort::new(replica, Arc::clone(peers));
         let metrics = Some(Arc::clone(&replica.metrics));
-        let end = (stopped, PATIENCE);
-        let client_port = tokio::spawn(clients.serve(client_port, metrics, end));
-        tokio::spawn(publish(Arc::clone(&replica), config.name.clone(), config.clone_urls()));
-        let name = wait_for_signal().await?;
-        tracing::info!("stopping after {name}");
+        let clients = tokio::spawn(self.clients.serve(port, metrics, (stopped, PATIENCE)));
+        let signal = wait_for_signal().await?;
+        tracing::info!("stopping after {signal}");
         replica.waiters.stop();
         let _ = stop.send(true);
         // A port that panicked has ended the process.
-        let _ = (client_port.await, peer_port.await);
-        Ok::<_, String>(())
-    })?;
-    threads.stop(&replica);
-    tracing::info!("stopped");
-    Ok(())
+        let _ = (clients.await, members.await);
+        Ok(())
+    }
 }
 
 async fn wait_for_signal() -> Result<&'static str, String> {
@@ -171,10 +194,4 @@ async fn publish(replica: Arc<Replica>, name: String, urls: Vec<String>) {
         tokio::time::sleep(RETRY).await;
     }
     tracing::info!(name, urls = urls.join(","), "ready to serve client requests");
-}
-
-impl Config {
-    fn clone_urls(&self) -> Vec<String> {
-        texts(&self.advertise_client)
-    }
 }

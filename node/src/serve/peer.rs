@@ -11,7 +11,7 @@
 //! Not here: the receiving end (`serve/greeting.rs` and `service/peer.rs`).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use quorate_core::types::NodeId;
 use quorate_core::wal::Identity;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::transport::Endpoint;
 use tonic::{Request, Status};
 
@@ -29,9 +30,10 @@ use crate::rpc::peer::peer_client::PeerClient;
 use crate::serve::greeting::Greeting;
 use crate::serve::metrics::Counter;
 
-/// Frames that wait for a slow connection. Core keeps few messages in flight, so this many mean
-/// that nobody reads.
+/// Frames that wait for a slow connection, and their bytes. Core keeps few messages in flight, so
+/// this many mean that nobody reads.
 const QUEUE: usize = 4096;
+const QUEUE_BYTES: usize = 64 << 20;
 /// Bytes after which a frame is closed and the next one begun.
 const FRAME_BYTES: usize = 4 << 20;
 /// The largest frame that is accepted: a full one and one envelope of the largest size.
@@ -52,7 +54,7 @@ pub struct Link {
     peer: NodeId,
     urls: Vec<String>,
     /// Set while there is a connection.
-    queue: Mutex<Option<mpsc::Sender<Frame>>>,
+    queue: Mutex<Option<Queue>>,
     active: AtomicBool,
     /// Bytes handed to the connection.
     pub sent: Counter,
@@ -94,6 +96,37 @@ impl Peers {
     }
 }
 
+/// What waits for one connection.
+struct Queue {
+    frames: mpsc::Sender<Frame>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    /// Both ends.
+    fn new() -> (Self, impl Stream<Item = Frame>) {
+        let (frames, receiver) = mpsc::channel(QUEUE);
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::clone(&bytes);
+        let stream = ReceiverStream::new(receiver).map(move |frame: Frame| {
+            let size = frame.envelopes.iter().map(Bytes::len).sum();
+            waiting.fetch_sub(size, Ordering::Relaxed);
+            frame
+        });
+        (Self { frames, bytes }, stream)
+    }
+
+    /// Whether the frame of that size found room.
+    fn offer(&self, frame: Frame, size: usize) -> bool {
+        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let taken = before + size <= QUEUE_BYTES && self.frames.try_send(frame).is_ok();
+        if !taken {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
 #[derive(Default)]
 struct FrameBuilder {
     envelopes: Vec<Bytes>,
@@ -121,8 +154,14 @@ impl FrameBuilder {
 
 impl Link {
     fn new(peer: NodeId, urls: Vec<String>) -> Self {
-        let (queue, active) = (Mutex::new(None), AtomicBool::new(false));
-        Self { peer, urls, queue, active, sent: Counter::default(), dropped: Counter::default() }
+        Self {
+            peer,
+            urls,
+            queue: Mutex::new(None),
+            active: AtomicBool::new(false),
+            sent: Counter::default(),
+            dropped: Counter::default(),
+        }
     }
 
     /// Whether there is a connection.
@@ -131,9 +170,10 @@ impl Link {
     }
 
     fn queue(&self, frame: Frame, bytes: usize) {
-        match self.lock().as_ref().map(|queue| queue.try_send(frame)) {
-            Some(Ok(())) => self.sent.add(bytes as u64),
-            Some(Err(_)) | None => self.dropped.add(1),
+        if self.lock().as_ref().is_some_and(|queue| queue.offer(frame, bytes)) {
+            self.sent.add(bytes as u64);
+        } else {
+            self.dropped.add(1);
         }
     }
 
@@ -157,10 +197,10 @@ impl Link {
     /// Connects, greets and delivers until the connection ends. Ok if it was ever a good one.
     async fn deliver(&self, url: &str, identity: Identity) -> Result<(), String> {
         let channel = endpoint(url)?.connect().await.map_err(|error| describe(&error))?;
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let mut request = Request::new(ReceiverStream::new(receiver));
+        let (queue, frames) = Queue::new();
+        let mut request = Request::new(frames);
         Greeting::new(identity, self.peer).write(request.metadata_mut());
-        *self.lock() = Some(sender);
+        *self.lock() = Some(queue);
         self.active.store(true, Ordering::Relaxed);
         let began = tokio::time::Instant::now();
         let ended = PeerClient::new(channel).deliver(request).await;
@@ -174,7 +214,7 @@ impl Link {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<mpsc::Sender<Frame>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Queue>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,6 +24,8 @@ use crate::serve::metrics::Metrics;
 use crate::serve::vitals::Vitals;
 use crate::serve::waiters::Waiters;
 
+/// Inputs from outside that may wait for consensus.
+const INBOX: usize = 65_536;
 /// Keys read under one lock.
 const KEYS_PER_STEP: usize = 1000;
 
@@ -32,7 +34,7 @@ pub struct Replica {
     /// Which member of which cluster.
     pub identity: Identity,
     /// What goes into consensus.
-    pub inbox: Arc<Mailbox<Input>>,
+    pub inbox: Mailbox<Input>,
     /// Who waits for an answer.
     pub waiters: Waiters,
     /// What consensus shows of itself.
@@ -44,13 +46,8 @@ pub struct Replica {
 
 impl Replica {
     /// Puts a member together.
-    pub fn new(
-        identity: Identity,
-        waiters: Waiters,
-        vitals: Vitals,
-        store: Store,
-        (inbox, metrics): (Arc<Mailbox<Input>>, Arc<Metrics>),
-    ) -> Self {
+    pub fn new(identity: Identity, waiters: Waiters, vitals: Vitals, store: Store) -> Self {
+        let (inbox, metrics) = (Mailbox::new(INBOX), Arc::default());
         Self { identity, inbox, waiters, vitals, metrics, store: RwLock::new(store) }
     }
 
@@ -101,10 +98,10 @@ impl Replica {
         }
     }
 
-    /// Reads a range, after a confirmation unless it is serializable. The header of the answer
-    /// is complete.
+    /// Reads a range, after a confirmation unless the local store will do. The header of the
+    /// answer is complete.
     pub async fn range(&self, request: &RangeRequest) -> Result<RangeResponse, Failure> {
-        if !request.serializable {
+        if !self.waiters.may_read_locally(request.serializable) {
             self.confirm().await?;
         }
         let mut cursor = None;

@@ -17,8 +17,7 @@ use quorate_core::store::{Batch, Loader, Store};
 use quorate_core::types::Index;
 
 use crate::serve::logging::die;
-use crate::serve::mailbox::Mailbox;
-use crate::serve::metrics::Metrics;
+use crate::serve::replica::Replica;
 
 /// The name of the keyspace, and part of the format.
 const KEYSPACE: &str = "state";
@@ -48,6 +47,7 @@ impl Storage {
             Ok(Self { database, rows })
         };
         open().map_err(|error| {
+            let error = words(error);
             format!("cannot open the key space in {}: {error}; nothing was changed", path.display())
         })
     }
@@ -56,7 +56,7 @@ impl Storage {
     pub fn load(&self) -> Result<Store, String> {
         let mut loader = Loader::new();
         for guard in self.rows.iter() {
-            let (key, value) = guard.into_inner().map_err(|error| error.to_string())?;
+            let (key, value) = guard.into_inner().map_err(words)?;
             loader.row(&key, &value).map_err(|damage| damage.to_string())?;
         }
         let store = loader.finish().map_err(|damage| damage.to_string())?;
@@ -71,12 +71,20 @@ impl Storage {
             bytes += row.key.len() + row.value.len();
             rows.insert(&self.rows, row.key.as_ref(), row.value.as_ref());
         }
-        rows.commit().map_err(|error| error.to_string())?;
+        rows.commit().map_err(words)?;
         Ok(bytes)
     }
 
     fn sync(&self) -> Result<(), String> {
-        self.database.persist(PersistMode::SyncAll).map_err(|error| error.to_string())
+        self.database.persist(PersistMode::SyncAll).map_err(words)
+    }
+}
+
+/// The library's own words show its types; most of the time the system's are behind them.
+fn words(error: fjall::Error) -> String {
+    match error {
+        fjall::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -86,10 +94,8 @@ pub struct StorageThread {
     pub storage: Storage,
     /// Batches from the apply thread.
     pub batches: Receiver<Batch>,
-    /// Who may shorten the log.
-    pub consensus: Arc<Mailbox<Input>>,
-    /// What it counts.
-    pub metrics: Arc<Metrics>,
+    /// Whose copy it is: its consensus may shorten the log.
+    pub replica: Arc<Replica>,
 }
 
 /// What was written since the last sync.
@@ -135,8 +141,8 @@ impl StorageThread {
         let Some(state) = unsynced.take() else { return };
         let begin = Instant::now();
         self.storage.sync().unwrap_or_else(|error| self.give_up(&error));
-        self.metrics.store_syncs.observe(begin.elapsed());
-        self.consensus.push(Input::Stored(state.applied));
+        self.replica.metrics.store_syncs.observe(begin.elapsed());
+        self.replica.inbox.push(Input::Stored(state.applied));
     }
 
     fn give_up(&self, error: &str) -> ! {

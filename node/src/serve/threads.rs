@@ -8,7 +8,6 @@
 //!
 //! Not here: the threads of the runtime that serve connections.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -18,22 +17,21 @@ use quorate_core::actors::{self, Consensus};
 use quorate_core::member::{Config as MemberConfig, Input};
 use quorate_core::store::Image;
 use quorate_core::types::NodeId;
+use quorate_core::wal::{Identity, Wal};
 
 use crate::serve::apply::ApplyThread;
 use crate::serve::boot::Boot;
 use crate::serve::config::Config;
 use crate::serve::consensus::ConsensusThread;
+use crate::serve::disk::Disk;
 use crate::serve::mailbox::Mailbox;
-use crate::serve::metrics::Metrics;
 use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
-use crate::serve::storage::StorageThread;
+use crate::serve::storage::{Storage, StorageThread};
 use crate::serve::vitals::Vitals;
 use crate::serve::waiters::Waiters;
 use crate::serve::wal::WalThread;
 
-/// Inputs from outside that may wait for consensus.
-const INBOX: usize = 65_536;
 /// Batches of rows that may wait for the disk.
 const BATCHES: usize = 4;
 
@@ -52,60 +50,19 @@ impl Threads {
         boot: Boot,
         peers: &Arc<Peers>,
     ) -> Result<(Arc<Replica>, Self), String> {
-        let Boot { mut recovered, store, storage, members, disk } = boot;
+        let life = fresh();
+        let settings = settings(config, &boot, life);
+        let Boot { mut recovered, store, storage, disk, .. } = boot;
         let identity = recovered.identity;
-        let boot = fresh();
-        let voters = members.iter().map(|member| NodeId(member.id)).collect::<BTreeSet<_>>();
-        let member = MemberConfig {
-            id: identity.member,
-            cluster: identity.cluster,
-            boot,
-            voters,
-            heartbeat: config.heartbeat,
-            election: config.election,
-            discard_batch: config.snapshot_count,
-            seed: fresh(),
-            planted: None,
-        };
-        let stored = store.applied().index;
-        let consensus = Consensus::new(actors::start(member, &mut recovered, &store)?);
-        let (inbox, metrics) = (Arc::new(Mailbox::new(INBOX)), Arc::new(Metrics::default()));
-        let waiters = Waiters::new(identity.member, boot);
-        let vitals = Vitals::new(consensus.view());
-        let shared = (Arc::clone(&inbox), Arc::clone(&metrics));
-        let replica = Arc::new(Replica::new(identity, waiters, vitals, store, shared));
         // The copy was synced when it was read.
-        inbox.push(Input::Stored(stored));
-        let writes = Arc::new(Mailbox::new(usize::MAX));
-        let entries = Arc::new(Mailbox::new(usize::MAX));
-        let (batches, written) = sync_channel(BATCHES);
-        let wal = WalThread {
-            wal: recovered.wal,
-            disk,
-            writes: Arc::clone(&writes),
-            consensus: Arc::clone(&inbox),
-            metrics: Arc::clone(&metrics),
-        };
-        let apply = ApplyThread {
-            image: Image::new(None),
-            replica: Arc::clone(&replica),
-            entries: Arc::clone(&entries),
-            batches,
-        };
-        let storage = StorageThread { storage, batches: written, consensus: inbox, metrics };
-        let consensus = ConsensusThread {
-            consensus,
-            replica: Arc::clone(&replica),
-            writes,
-            entries,
-            peers: Arc::clone(peers),
-        };
-        let threads = Self {
-            storage: spawn("storage", move || storage.run())?,
-            apply: spawn("apply", move || apply.run())?,
-            wal: spawn("wal", move || wal.run())?,
-            consensus: spawn("consensus", move || consensus.run())?,
-        };
+        let stored = Input::Stored(store.applied().index);
+        let consensus = Consensus::new(actors::start(settings, &mut recovered, &store)?);
+        let vitals = Vitals::new(consensus.view());
+        let waiters = Waiters::new(identity.member, life);
+        let replica = Arc::new(Replica::new(identity, waiters, vitals, store));
+        replica.inbox.push(stored);
+        let parts = Parts { consensus, wal: recovered.wal, disk, storage };
+        let threads = parts.spawn(&replica, peers)?;
         Ok((replica, threads))
     }
 
@@ -116,6 +73,56 @@ impl Threads {
             // A thread that panicked has ended the process.
             let _ = thread.join();
         }
+    }
+}
+
+/// What the threads are about to own.
+struct Parts {
+    consensus: Consensus,
+    wal: Wal,
+    disk: Disk,
+    storage: Storage,
+}
+
+impl Parts {
+    fn spawn(self, replica: &Arc<Replica>, peers: &Arc<Peers>) -> Result<Threads, String> {
+        let Self { consensus, wal, disk, storage } = self;
+        let share = || Arc::clone(replica);
+        // Nothing is offered to these two: consensus bounds what it asks for (core's back-pressure).
+        let writes = Arc::new(Mailbox::new(0));
+        let entries = Arc::new(Mailbox::new(0));
+        let (batches, written) = sync_channel(BATCHES);
+        let storage = StorageThread { storage, batches: written, replica: share() };
+        let apply = ApplyThread {
+            image: Image::new(None),
+            replica: share(),
+            entries: Arc::clone(&entries),
+            batches,
+        };
+        let wal = WalThread { wal, disk, writes: Arc::clone(&writes), replica: share() };
+        let peers = Arc::clone(peers);
+        let consensus = ConsensusThread { consensus, replica: share(), writes, entries, peers };
+        Ok(Threads {
+            storage: spawn("storage", move || storage.run())?,
+            apply: spawn("apply", move || apply.run())?,
+            wal: spawn("wal", move || wal.run())?,
+            consensus: spawn("consensus", move || consensus.run())?,
+        })
+    }
+}
+
+fn settings(config: &Config, boot: &Boot, life: u64) -> MemberConfig {
+    let Identity { cluster, member } = boot.recovered.identity;
+    MemberConfig {
+        id: member,
+        cluster,
+        boot: life,
+        voters: boot.members.iter().map(|member| NodeId(member.id)).collect(),
+        heartbeat: config.heartbeat,
+        election: config.election,
+        discard_batch: config.snapshot_count,
+        seed: fresh(),
+        planted: None,
     }
 }
 

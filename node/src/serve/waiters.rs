@@ -61,6 +61,11 @@ impl Waiters {
         Ok(Place { id, bytes: 0, answered: false, answer, all: self })
     }
 
+    /// Whether a read may look at the local store without asking consensus.
+    pub fn may_read_locally(&self, serializable: bool) -> bool {
+        serializable && self.lock().waiters.may_read_locally(serializable)
+    }
+
     /// Answers whom it finds; the others have gone, or waited at another member.
     pub fn answer(&self, answers: Vec<(RequestId, Answer)>) {
         if answers.is_empty() {
@@ -69,7 +74,7 @@ impl Waiters {
         let mut found = Vec::with_capacity(answers.len());
         let mut table = self.lock();
         for (id, answer) in answers {
-            found.extend(table.waiters.take(id).map(|waiter| (waiter, answer)));
+            found.extend(table.waiters.answer(id, &answer).map(|waiter| (waiter, answer)));
         }
         drop(table);
         for (waiter, answer) in found {

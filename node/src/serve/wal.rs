@@ -14,7 +14,7 @@ use quorate_core::wal::{FileOp, Wal, Write};
 use crate::serve::disk::Disk;
 use crate::serve::logging::die;
 use crate::serve::mailbox::{Line, Mailbox, Rest};
-use crate::serve::metrics::Metrics;
+use crate::serve::replica::Replica;
 
 /// What the thread owns.
 pub struct WalThread {
@@ -24,10 +24,8 @@ pub struct WalThread {
     pub disk: Disk,
     /// Writes to be made durable.
     pub writes: Arc<Mailbox<Write>>,
-    /// Where receipts go.
-    pub consensus: Arc<Mailbox<Input>>,
-    /// What it counts.
-    pub metrics: Arc<Metrics>,
+    /// Whose log it is: receipts go to its inbox.
+    pub replica: Arc<Replica>,
 }
 
 impl WalThread {
@@ -42,7 +40,7 @@ impl WalThread {
                 self.execute(&op);
             }
             self.disk.close_old();
-            self.consensus.push(Input::Persisted(unsynced.synced()));
+            self.replica.inbox.push(Input::Persisted(unsynced.synced()));
         }
     }
 
@@ -53,9 +51,10 @@ impl WalThread {
                 "{failed}; a promise that is not on the disk cannot be kept, so this member stops"
             ));
         }
+        let metrics = &self.replica.metrics;
         match op {
-            FileOp::Sync { .. } => self.metrics.wal_syncs.observe(begin.elapsed()),
-            FileOp::Write { bytes, .. } => self.metrics.wal_bytes.add(bytes.len() as u64),
+            FileOp::Sync { .. } => metrics.wal_syncs.observe(begin.elapsed()),
+            FileOp::Write { bytes, .. } => metrics.wal_bytes.add(bytes.len() as u64),
             FileOp::Create { .. }
             | FileOp::Rename { .. }
             | FileOp::Remove { .. }

@@ -87,6 +87,12 @@ impl Server {
         }
     }
 
+    /// The same with one more flag.
+    pub fn with(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
     /// Starts the process. It may not be ready yet.
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "it runs");

@@ -4,6 +4,7 @@
 //!   put, delete         --> consensus --> .. applied .......> reply
 //!   range, linearizable --> consensus --> readable --> store --page by page--> reply
 //!   range, serializable -----------------------------> store --page by page--> reply
+//!     (the first of a life goes the linearizable way: the store may have to catch up)
 //! ```
 //! Between two pages of a read the applier may go on: the read stays at its revision.
 
@@ -92,7 +93,7 @@ impl World {
     fn take_call(&mut self, at: usize, mut ticket: Ticket, call: Call) {
         let Some(running) = self.hosts[at].running() else { return };
         let request = match call {
-            Call::Range(range) if range.serializable => {
+            Call::Range(range) if running.waiters.may_read_locally(range.serializable) => {
                 return self.read(at, ticket, range, None);
             }
             Call::Range(range) => {
@@ -133,7 +134,7 @@ impl World {
     pub(super) fn answer(&mut self, at: usize, answers: Vec<(RequestId, Answer)>) {
         for (id, answer) in answers {
             let Some(running) = self.hosts[at].running() else { return };
-            let Some(mut ticket) = running.waiters.take(id) else { continue };
+            let Some(mut ticket) = running.waiters.answer(id, &answer) else { continue };
             let reply = match answer {
                 Answer::Readable => {
                     let Some(range) = ticket.range.take() else {

@@ -178,6 +178,7 @@ impl Node {
             }
         };
         let upper = Self::new(upper);
+        assert!(upper.live <= self.live, "K2: {} of {} keys", upper.live, self.live);
         self.live -= upper.live;
         (name, upper)
     }

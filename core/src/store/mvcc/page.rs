@@ -13,7 +13,8 @@
 //!
 //! Invariants:
 //! - P1. The keys rise strictly.
-//! - P2. Every key begins with the shared text, and the rest of key i is `text[ends[i-1]..ends[i]]`.
+//! - P2. Every key begins with the shared text, and the rest of key i lies in the text between
+//!   `ends[i - 1]` and `ends[i]`.
 //!
 //! Not here: which page a key belongs to, what the items are (`key_index.rs`).
 
@@ -23,8 +24,10 @@ use core::ops::Range;
 
 /// A page is to be split when it holds more keys than this,
 const MAX_KEYS: usize = 128;
-/// or more text, so that an insertion never moves much.
+/// or more text, so that an insertion does not move much,
 const MAX_TEXT: usize = 16 * 1024;
+/// but not if it has only so many keys, however long: a tree needs nodes that fan out.
+const MIN_KEYS: usize = 8;
 
 /// A run of keys, with an item for each.
 #[derive(Clone, Debug)]
@@ -33,6 +36,7 @@ pub struct Page<T> {
     text: Vec<u8>,
     ends: Vec<u32>,
     items: Vec<T>,
+    /// Where the last new key went.
     newest: usize,
 }
 
@@ -55,7 +59,7 @@ impl<T> Page<T> {
     /// Whether it should be split.
     pub fn is_full(&self) -> bool {
         let keys = self.items.len();
-        keys > MAX_KEYS || (keys > 1 && self.text.len() > MAX_TEXT)
+        keys > MAX_KEYS || (keys > MIN_KEYS && self.text.len() > MAX_TEXT)
     }
 
     /// Where a key is, or where it would have to go.

@@ -223,13 +223,13 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Sorts pairs that are in key order. Equal ones stay in key order, so every member answers
-    /// alike.
+    /// Sorts pairs. They came in key order and the sort is stable, so equal ones stay in key order
+    /// and every member answers alike.
     fn sort(&self, kvs: &mut [KeyValue]) {
         let Some((target, direction)) = self.sort else { return };
         kvs.sort_by(|a, b| match direction {
-            Direction::Up => compare(target, a, b).then_with(|| a.key.cmp(&b.key)),
-            Direction::Down => compare(target, b, a).then_with(|| a.key.cmp(&b.key)),
+            Direction::Up => compare(target, a, b),
+            Direction::Down => compare(target, b, a),
         });
     }
 }

@@ -29,7 +29,7 @@ use crate::model::kv::Refused;
 pub(super) type KeyId = usize;
 
 /// Neighbouring keys: from the first to before the second.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct Span {
     pub(super) from: KeyId,
     pub(super) to: KeyId,

@@ -11,7 +11,9 @@
 //! ```
 //!
 //! Unknown writes that would do the same are interchangeable, so they form one class, from which
-//! members are taken in the order in which they become possible.
+//! members are taken in the order in which they become possible. Where nobody saw what was put, puts
+//! of one key stand in for each other: their classes form one pool. A delete's class is a pool of its
+//! own.
 //!
 //! Invariants:
 //! - G1. A member may fill any gap from its release on, since it has no return.
@@ -22,7 +24,7 @@
 use std::collections::HashMap;
 
 use super::super::Rejection;
-use super::case::{Case, Change, Keys};
+use super::case::{Case, Change, Keys, Maybe, Span};
 use super::diagnose;
 use super::order::Releases;
 use crate::history::{KeyValue, Operation, Request, Response};
@@ -33,6 +35,7 @@ pub(super) type ClassId = usize;
 /// Unknown writes that would do the same.
 pub(super) struct Class<'h> {
     pub(super) change: Change<'h>,
+    pub(super) pool: PoolId,
     /// The least revision that each can have made, and its operation; sorted.
     pub(super) members: Vec<(i64, usize)>,
     /// The gaps that only this class can fill, sorted.
@@ -51,6 +54,33 @@ impl Class<'_> {
         let later = self.demands.partition_point(|demand| *demand <= revision);
         let met = |(after, demand): (usize, &i64)| self.released(*demand) >= used + after + 2;
         self.released(revision) > used && self.demands[later..].iter().enumerate().all(met)
+    }
+}
+
+/// The place of a pool among all pools.
+pub(super) type PoolId = usize;
+
+/// Unknown writes that can stand in for each other where nobody saw the value.
+pub(super) struct Pool {
+    pub(super) span: Span,
+    pub(super) deletes: bool,
+    /// The least revision that each member can have made, sorted.
+    releases: Vec<i64>,
+    /// The gaps that one class of the pool must fill, sorted.
+    demands: Vec<i64>,
+    /// Whether some gap asks for a put with a certain lease, so that its classes differ after all.
+    pub(super) picky: bool,
+}
+
+impl Pool {
+    pub(super) fn released(&self, revision: i64) -> usize {
+        self.releases.partition_point(|release| *release <= revision)
+    }
+
+    /// Whether the `used` members might be missed at a gap above `since`, when `at` is present.
+    pub(super) fn is_scarce(&self, used: usize, since: i64, at: i64) -> bool {
+        let reserved = self.demands.len() - self.demands.partition_point(|demand| *demand <= at);
+        used > 0 && (self.picky || self.released(since.saturating_add(1)) <= used + reserved)
     }
 }
 
@@ -100,27 +130,38 @@ impl Gap<'_> {
 pub(super) struct Gaps<'h> {
     pub(super) gaps: Vec<Gap<'h>>,
     pub(super) classes: Vec<Class<'h>>,
+    pub(super) pools: Vec<Pool>,
 }
 
 impl<'h> Gaps<'h> {
     /// Finds the gaps, what is known of them, and who can fill them.
     pub(super) fn new(case: &Case<'h>, releases: &Releases) -> Result<Self, Box<Rejection>> {
-        let classes = classes(case, releases);
+        let (classes, pools) = classes(case, releases);
         let gaps = gaps(case, &classes)?;
-        let mut gaps = Self { gaps, classes };
+        let mut gaps = Self { gaps, classes, pools };
         gaps.demand(case)?;
         Ok(gaps)
     }
 
-    /// Gives each revealed gap to the class that must fill it.
+    /// Gives each gap that somebody saw into to those that can fill it.
     fn demand(&mut self, case: &Case<'h>) -> Result<(), Box<Rejection>> {
-        for gap in self.gaps.iter().filter(|gap| gap.is_revealed()) {
+        for gap in &self.gaps {
             let Some(trace) = gap.trace else { continue };
-            let fitting = |class: &&mut Class<'h>| trace.fits(&case.keys, class.change);
-            let Some(class) = self.classes.iter_mut().find(fitting) else {
+            let fits = |class: &&mut Class<'h>| {
+                trace.fits(&case.keys, class.change) && class.released(gap.revision) > 0
+            };
+            let Some(class) = self.classes.iter_mut().find(fits) else {
                 return Err(diagnose::no_writer(case, gap.revision, Some(trace)));
             };
-            class.demands.push(gap.revision);
+            let pool = &mut self.pools[class.pool];
+            match trace.sight {
+                Sight::Birth => {}
+                Sight::Outline => pool.picky = true,
+                Sight::Whole => {
+                    pool.demands.push(gap.revision);
+                    class.demands.push(gap.revision);
+                }
+            }
             if class.released(gap.revision) < class.demands.len() {
                 return Err(diagnose::no_writer(case, gap.revision, Some(trace)));
             }
@@ -129,22 +170,31 @@ impl<'h> Gaps<'h> {
     }
 }
 
-fn classes<'h>(case: &Case<'h>, releases: &Releases) -> Vec<Class<'h>> {
+fn classes<'h>(case: &Case<'h>, releases: &Releases) -> (Vec<Class<'h>>, Vec<Pool>) {
     let mut numbers: HashMap<Change<'h>, ClassId> = HashMap::new();
     let mut classes: Vec<Class<'h>> = Vec::new();
+    let mut pool_numbers: HashMap<(bool, Span), PoolId> = HashMap::new();
+    let mut pools: Vec<Pool> = Vec::new();
     for (maybe, release) in case.maybes.iter().zip(releases) {
-        if maybe.change.span().is_empty() {
+        let Maybe { op, change } = *maybe;
+        let (span, deletes) = (change.span(), matches!(change, Change::Delete(_)));
+        if span.is_empty() {
             continue; // A delete of keys that nobody ever puts.
         }
-        let class = *numbers.entry(maybe.change).or_insert(classes.len());
-        if class == classes.len() {
-            let change = maybe.change;
-            classes.push(Class { change, members: Vec::new(), demands: Vec::new() });
+        let pool = *pool_numbers.entry((deletes, span)).or_insert(pools.len());
+        if pool == pools.len() {
+            pools.push(Pool { span, deletes, releases: vec![], demands: vec![], picky: false });
         }
-        classes[class].members.push((*release, maybe.op));
+        let class = *numbers.entry(change).or_insert(classes.len());
+        if class == classes.len() {
+            classes.push(Class { change, pool, members: vec![], demands: vec![] });
+        }
+        classes[class].members.push((*release, op));
+        pools[pool].releases.push(*release);
     }
     classes.iter_mut().for_each(|class| class.members.sort_unstable());
-    classes
+    pools.iter_mut().for_each(|pool| pool.releases.sort_unstable());
+    (classes, pools)
 }
 
 /// The revisions without a write, each held against the number of unknown writes (G2).

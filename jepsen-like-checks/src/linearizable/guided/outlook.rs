@@ -234,9 +234,16 @@ impl Outlook {
         }
     }
 
-    /// Whether the answers rule a change out at a gap whatever the state before it.
-    pub(super) fn forbids(&self, gap: i64, change: Change<'_>) -> bool {
-        self.known[self.places(change.span())].iter().any(|known| known.is_untouched(gap))
+    /// The newest revision below `at` at which answers show what each of some keys held; 0 if there
+    /// is none.
+    pub(super) fn pinned(&self, keys: Span, at: i64) -> i64 {
+        let known = &self.known[self.places(keys)];
+        known.iter().map(|known| known.pinned(at)).min().unwrap_or(0)
+    }
+
+    /// Whether the answers rule out any change of all these keys at a gap, whatever the state.
+    pub(super) fn forbids(&self, gap: i64, keys: Span) -> bool {
+        self.known[self.places(keys)].iter().any(|known| known.is_untouched(gap))
     }
 }
 
@@ -262,6 +269,12 @@ impl Known {
 
     fn next_fact(&self, gap: i64) -> Option<Fact> {
         self.facts.get(self.facts.partition_point(|fact| fact.at < gap)).copied()
+    }
+
+    fn pinned(&self, at: i64) -> i64 {
+        let before = self.facts.partition_point(|fact| fact.at < at);
+        let pins = |fact: &&Fact| !matches!(fact.shown, Shown::Something);
+        self.facts[..before].iter().rev().find(pins).map_or(0, |fact| fact.at)
     }
 
     /// Whether the next answer shows a pair that is older than the gap.
@@ -315,10 +328,9 @@ impl Known {
 
     /// A put of a key that is gone at a later revision.
     fn before_death(&self, gap: i64, up_to: i64) -> Chance {
-        if any_within(&self.deletes, gap, up_to) {
-            return Chance::Free;
-        }
-        doubtful(any_within(&self.delete_gaps, gap, up_to))
+        // Where it is put again, the death that counts comes later.
+        let settled = any_within(&self.deletes, gap, up_to) || any_within(&self.puts, gap, up_to);
+        if settled { Chance::Free } else { doubtful(any_within(&self.delete_gaps, gap, up_to)) }
     }
 
     /// How many puts there must be, from the gap on, beside those that are known.

@@ -11,8 +11,9 @@
 //! to the last choice that can have to do with it and takes the next write there.
 //!
 //! A clash speaks of some keys. A choice that neither took nor could have taken a write of these
-//! keys cannot mend it, so it is dropped without trying its other writes. From the first choice that
-//! can, everything before it counts: that one's alternatives may depend on any of them.
+//! keys cannot mend it, so it is dropped without trying its other writes. A choice that has no other
+//! writes left passes the blame on: to the keys of every clash that it met, and to those for which
+//! it had no other writes (conflict-directed backjumping).
 //!
 //! Invariants:
 //! - R1. `placed` and `used` agree: as many members of a class are used as are placed.
@@ -20,15 +21,13 @@
 //!
 //! Not here: which choice is likely (`outlook.rs`), what an answer claims (`claims.rs`).
 
-use std::collections::BTreeMap;
-
 use super::super::Rejection;
-use super::case::{Case, Change, KeyId, Span};
+use super::case::{Case, Span};
 use super::claims::{self, Clash, Held};
 use super::diagnose::Scene;
-use super::gaps::{ClassId, Gap, Gaps};
-use super::outlook::{Chance, Outlook};
+use super::gaps::{ClassId, Gaps};
 use super::present::Present;
+use super::stock::{Concern, Stock};
 use crate::history::KeyValue;
 
 /// What the replay came to.
@@ -48,21 +47,14 @@ struct Choice {
     options: Vec<ClassId>,
     /// How many of them were taken so far, the last of them in force.
     taken: usize,
-    /// Deletes that could have been options if other choices had been made.
-    shadows: Vec<ClassId>,
-}
-
-/// What a clash has to do with.
-#[derive(Clone, Copy)]
-enum Concern {
-    Keys(Span),
-    Everything,
+    /// The keys of all clashes that made it take another option.
+    blame: Concern,
 }
 
 pub(super) struct Search<'c, 'h> {
     case: &'c Case<'h>,
     gaps: &'c Gaps<'h>,
-    outlook: Outlook,
+    stock: Stock<'c, 'h>,
     present: Present<'h>,
     /// The revision that is present.
     revision: i64,
@@ -74,7 +66,6 @@ pub(super) struct Search<'c, 'h> {
     /// The unknown writes in force: revision and operation, and the class of each.
     placed: Vec<(i64, usize)>,
     classes: Vec<ClassId>,
-    used: Vec<usize>,
     closest: Option<(i64, Box<Rejection>)>,
     tried: bool,
     steps: u64,
@@ -85,7 +76,7 @@ impl<'c, 'h> Search<'c, 'h> {
         Self {
             case,
             gaps,
-            outlook: Outlook::new(case, gaps),
+            stock: Stock::new(case, gaps),
             present: Present::new(case),
             revision: 1,
             gap: 0,
@@ -93,7 +84,6 @@ impl<'c, 'h> Search<'c, 'h> {
             choices: Vec::new(),
             placed: Vec::new(),
             classes: Vec::new(),
-            used: vec![0; gaps.classes.len()],
             closest: None,
             tried: false,
             steps: 0,
@@ -103,12 +93,16 @@ impl<'c, 'h> Search<'c, 'h> {
     pub(super) fn run(mut self, budget: u64) -> End {
         let mut outcome = self.looks();
         while self.steps <= budget {
-            outcome = match outcome {
+            match outcome {
                 Ok(()) if self.revision == self.case.newest => return self.agreed(),
-                Ok(()) => self.write().and_then(|()| self.looks()),
-                Err(concern) if self.retreat(concern) => self.looks(),
-                Err(_) => return self.disagreed(),
-            };
+                Ok(()) => outcome = self.write().and_then(|()| self.looks()),
+                Err(concern) => {
+                    if !self.retreat(concern) {
+                        return self.disagreed();
+                    }
+                    outcome = self.looks();
+                }
+            }
         }
         End::Spent
     }
@@ -154,85 +148,35 @@ impl<'c, 'h> Search<'c, 'h> {
     /// Fills a gap with the likeliest unknown write.
     fn fill(&mut self, number: usize) -> Result<(), Concern> {
         let gap = &self.gaps.gaps[number];
-        let options = self.options(gap);
+        let options = self.stock.options(&self.present, gap);
         self.steps += self.gaps.classes.len() as u64;
         let Some(first) = options.first().copied() else {
-            return Err(self.no_option(number));
+            self.clash(0, self.revision, Span::NONE, Clash::NoWriter);
+            return Err(self.stock.excluded(gap, &[]));
         };
         if !gap.is_revealed() {
-            let shadows = self.shadows(gap);
-            self.choices.push(Choice { gap: number, options, taken: 1, shadows });
+            self.choices.push(Choice { gap: number, options, taken: 1, blame: Concern::default() });
         }
         self.place(first);
         Ok(())
     }
 
-    /// The classes that may fill a gap, the likeliest first.
-    fn options(&self, gap: &Gap<'h>) -> Vec<ClassId> {
-        let spare = self.spare(gap);
-        if let Some(trace) = gap.trace {
-            let fits = |class: &ClassId| trace.fits(&self.case.keys, self.change(*class));
-            return spare.filter(fits).collect();
-        }
-        // What was put where nobody saw it makes no difference: one put per key is enough.
-        let mut supply: BTreeMap<KeyId, (ClassId, usize)> = BTreeMap::new();
-        let mut likely: Vec<(Chance, bool, usize, ClassId)> = Vec::new();
-        for class in spare {
-            match self.change(class) {
-                Change::Put { key, .. } => supply.entry(key).or_insert((class, 0)).1 += 1,
-                Change::Delete(_) => likely.extend(self.weighed(gap, true, 0, class)),
-            }
-        }
-        for (class, supply) in supply.into_values() {
-            likely.extend(self.weighed(gap, false, usize::MAX - supply, class));
-        }
-        likely.sort_unstable();
-        likely.into_iter().map(|(_, _, _, class)| class).collect()
-    }
-
-    fn weighed(
-        &self,
-        gap: &Gap<'h>,
-        delete: bool,
-        scarcity: usize,
-        class: ClassId,
-    ) -> Option<(Chance, bool, usize, ClassId)> {
-        let chance = self.outlook.chance(&self.present, gap.revision, self.change(class));
-        (chance < Chance::Never).then_some((chance, delete, scarcity, class))
-    }
-
-    fn spare(&self, gap: &Gap<'h>) -> impl Iterator<Item = ClassId> {
-        let revision = gap.revision;
-        let classes = self.gaps.classes.iter().zip(&self.used).enumerate();
-        classes
-            .filter(move |(_, (class, used))| class.has_spare(revision, **used))
-            .map(|(id, _)| id)
-    }
-
-    fn shadows(&self, gap: &Gap<'h>) -> Vec<ClassId> {
-        let delete = |class: &ClassId| matches!(self.change(*class), Change::Delete(_));
-        self.spare(gap).filter(delete).collect()
-    }
-
-    fn change(&self, class: ClassId) -> Change<'h> {
-        self.gaps.classes[class].change
-    }
-
     fn place(&mut self, class: ClassId) {
-        let (_, op) = self.gaps.classes[class].members[self.used[class]];
-        self.used[class] += 1;
-        self.placed.push((self.revision, op));
+        self.placed.push((self.revision, self.stock.take(class)));
         self.classes.push(class);
-        let touched = self.present.apply(self.revision, self.change(class));
+        let touched = self.present.apply(self.revision, self.stock.change(class));
         assert!(touched > 0, "a write that changes nothing makes no revision");
     }
 
     /// Steps back to a choice that may mend a clash, and takes the next option there.
     fn retreat(&mut self, mut concern: Concern) -> bool {
         while let Some(mut choice) = self.choices.pop() {
-            if !self.concerns(&choice, concern) {
+            self.steps += self.gaps.pools.len() as u64;
+            let gap = &self.gaps.gaps[choice.gap];
+            if !self.stock.reaches(gap, &choice.options, &concern) {
                 continue;
             }
+            choice.blame.append(concern);
             if let Some(option) = choice.options.get(choice.taken).copied() {
                 choice.taken += 1;
                 self.rewind(choice.gap);
@@ -241,20 +185,10 @@ impl<'c, 'h> Search<'c, 'h> {
                 self.tried = true;
                 return true;
             }
-            concern = Concern::Everything;
+            concern = choice.blame;
+            concern.append(self.stock.excluded(gap, &choice.options));
         }
         false
-    }
-
-    fn concerns(&self, choice: &Choice, concern: Concern) -> bool {
-        match concern {
-            Concern::Everything => true,
-            Concern::Keys(span) => choice
-                .options
-                .iter()
-                .chain(&choice.shadows)
-                .any(|class| self.change(*class).span().meets(span)),
-        }
     }
 
     /// Makes the revision before a gap present again, and the gap's the one to be made.
@@ -265,7 +199,7 @@ impl<'c, 'h> Search<'c, 'h> {
         self.present.rewind(self.revision);
         while self.placed.pop_if(|(revision, _)| *revision >= self.revision).is_some() {
             let class = self.classes.pop().expect("R1: each placed write has a class");
-            self.used[class] -= 1;
+            self.stock.give_back(class);
         }
     }
 
@@ -276,11 +210,11 @@ impl<'c, 'h> Search<'c, 'h> {
             let scene = Scene { case, present, op, at, placed };
             self.closest = Some((self.revision, scene.fault(clash)));
         }
-        Concern::Keys(match clash {
+        let keys = match clash {
             Clash::Pair(held, seen) | Clash::PrevKv(held, seen) => self.key_of(held, seen),
-            Clash::Count(_) | Clash::More(_) | Clash::Deleted(_) => span,
-            Clash::NoWriter => return Concern::Everything,
-        })
+            Clash::Count(_) | Clash::More(_) | Clash::Deleted(_) | Clash::NoWriter => span,
+        };
+        self.stock.concern(keys, at)
     }
 
     /// The key of a pair that is or is not there. No choice can mend a key that nobody puts.
@@ -291,18 +225,5 @@ impl<'c, 'h> Search<'c, 'h> {
             (None, None) => None,
         };
         number.map_or(Span::NONE, Span::one)
-    }
-
-    /// A gap that nothing can fill: because of what was chosen before, or whatever was chosen.
-    fn no_option(&mut self, number: usize) -> Concern {
-        let gap = &self.gaps.gaps[number];
-        self.clash(0, self.revision, Span::NONE, Clash::NoWriter);
-        let mut able = self.gaps.classes.iter().filter(|class| {
-            class.released(gap.revision) > 0 && !self.outlook.forbids(gap.revision, class.change)
-        });
-        if gap.trace.is_none() && able.next().is_none() {
-            return Concern::Keys(Span::NONE);
-        }
-        Concern::Everything
     }
 }

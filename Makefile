@@ -1,0 +1,52 @@
+# All there is to remember. `make` lists it.
+
+# A RUSTFLAGS of your own makes cargo ignore .cargo/config.toml, and with it the flag without which
+# nothing is simulated. Even an empty one does.
+ifneq ($(strip $(RUSTFLAGS)),)
+export RUSTFLAGS := $(RUSTFLAGS) --cfg madsim
+else
+unexport RUSTFLAGS
+endif
+
+SEED ?= 1
+SEEDS ?= 1..1000
+ENGINE ?= madsim
+
+.PHONY: help run test check fix traces sim sweep bugs bench
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: ## show three members losing their leader, then stay up (ONCE=1: stop; BASE_PORT=2379)
+	@node/scripts/show.sh
+
+test: ## run all tests, the simulated clusters among them
+	cargo test --workspace
+
+check: ## read only: format, lints, docs, and that the core needs no std
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="$(RUSTDOCFLAGS) --cfg madsim -D warnings" cargo doc --workspace --no-deps --locked
+	@! grep -rnE --include='*.rs' --exclude=tests.rs '(^|[^[:alnum:]_:])(std::|extern crate std)' core/src \
+	  || { echo 'core/ must do without std: use core or alloc' >&2; false; }
+	@grep -q '^#!\[no_std\]' core/src/lib.rs
+
+fix: ## write: format, and what clippy can mend by itself
+	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+	cargo fmt --all
+
+traces: ## record the golden transcripts anew, to be reviewed like code
+	INSTA_UPDATE=always cargo test -p quorate-core --test traces
+
+sim: ## run one seed and tell its story (SEED=1 ENGINE=madsim|raw)
+	cargo run --release -q -p quorate-sim -- run --seed $(SEED) --engine $(ENGINE)
+
+sweep: ## run many seeds (SEEDS=1..1000)
+	cargo run --release -q -p quorate-sim -- sweep --seeds $(SEEDS) --engine raw
+
+bugs: ## build with planted bugs, and find every one of them
+	RUSTFLAGS="$(RUSTFLAGS) --cfg madsim --cfg planted" CARGO_TARGET_DIR=target-planted \
+	  cargo run --release -q -p quorate-sim -- bugs
+
+bench: ## compare with Debian's etcd (QUICK=1: two minutes instead of ten)
+	@node/scripts/bench.sh

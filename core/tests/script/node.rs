@@ -1,0 +1,318 @@
+//! One member in the hands of a script. What the server's threads do by themselves happens here on
+//! command: the log's thread is `sync`, the applier is `apply`, the storage thread is `store`.
+//!
+//! ```text
+//!   take_in --> Member --> writes --sync--> Wal::plan --> Disk --> receipt --> Member
+//!                      --> apply --apply--> Store --> answers, applied --> Member
+//! ```
+//! A write becomes durable in `sync` and nowhere else. `crash` keeps the disk and what `store` kept
+//! of the key space; all else is gone.
+
+use std::collections::BTreeMap;
+use std::mem::take;
+
+use bytes::Bytes;
+use quorate_core::actors::{self, Answer, Waiters};
+use quorate_core::api::etcdserverpb::{
+    self, DeleteRangeRequest, PutRequest, RangeRequest, ResponseHeader,
+};
+use quorate_core::api::{Refusal, Response};
+use quorate_core::member::{Config, Input, Member, Output};
+use quorate_core::raft::{Entry, Envelope, View};
+use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
+use quorate_core::store::{Step, Store};
+use quorate_core::types::{HardState, Index, NodeId, RequestId, Term, Ticks};
+use quorate_core::wal::{
+    self, FileOp, Found, Identity, Layout, ReadDisk, Receipt, Recovered, Wal, Write,
+};
+
+use super::{Words, number};
+
+const LAYOUT: Layout = Layout { segment_size: 1 << 16, planted: None };
+
+/// A member, its disk and its store.
+pub struct Node {
+    /// For the transcript.
+    pub lines: Vec<String>,
+    /// For the wire.
+    pub sends: Vec<Envelope>,
+    config: Config,
+    member: Member,
+    wal: Wal,
+    disk: Disk,
+    /// Handed over, and not durable.
+    writes: Vec<Write>,
+    /// Handed over, and not applied.
+    committed: Vec<Entry>,
+    store: Store,
+    /// The store's durable copy.
+    stored: Store,
+    /// Who waits, with the key that was asked for.
+    waiters: Waiters<Bytes>,
+}
+
+impl Node {
+    /// A new member of a new cluster.
+    pub fn found(config: Config) -> Self {
+        let member = |id: &NodeId| etcdserverpb::Member { id: id.0, ..Default::default() };
+        let command = request::found(config.voters.iter().map(member).collect());
+        let founding = Entry { index: Index(1), term: Term(1), command };
+        let (mut disk, mut plan) = (Disk::default(), Vec::new());
+        let identity = Identity { cluster: config.cluster, member: config.id };
+        Wal::create(identity, LAYOUT, founding, &mut plan);
+        disk.execute(plan);
+        Self::start(config, disk, Store::new())
+    }
+
+    fn start(config: Config, mut disk: Disk, store: Store) -> Self {
+        let mut recovered = disk.recover();
+        disk.execute(take(&mut recovered.repairs));
+        let member = actors::start(config.clone(), &mut recovered, &store).expect("a sound disk");
+        Self {
+            lines: Vec::new(),
+            sends: Vec::new(),
+            member,
+            wal: recovered.wal,
+            disk,
+            writes: Vec::new(),
+            committed: Vec::new(),
+            stored: store.clone(),
+            store,
+            waiters: Waiters::new(config.id, config.boot),
+            config,
+        }
+    }
+
+    /// Carries out one command.
+    pub fn run(&mut self, verb: &str, words: &mut Words<'_>) -> Result<(), String> {
+        match verb {
+            "given" => self.given(words)?,
+            "tick" => (0..words.count(1)?).for_each(|_| self.tick()),
+            "campaign" => self.campaign()?,
+            "sync" => self.sync(words.count(usize::MAX)?),
+            "apply" => self.apply(),
+            "store" => {
+                self.stored = self.store.clone();
+                self.take_in([Input::Stored(self.stored.applied().index)]);
+            }
+            "crash" => self.crash(),
+            "put" | "delete" | "get" => {
+                let mut requests = Vec::new();
+                while !words.0.is_empty() {
+                    requests.push(self.request(verb, words)?);
+                }
+                self.take_in(requests);
+            }
+            "read" => {
+                while !words.0.is_empty() {
+                    self.lines.push(format!("read {}", self.read(&words.bytes()?)));
+                }
+            }
+            "view" => self.lines.push(view(&self.member.view())),
+            "log" => self.lines.push(log(&self.disk.recover())),
+            unknown => return Err(format!("there is no command {unknown:?}")),
+        }
+        Ok(())
+    }
+
+    /// Gives a new member a past: its term, and the term of each entry of its log.
+    fn given(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let term = Term(number(words.after("term")?)?);
+        let mut entries = Vec::new();
+        for (text, index) in words.after("log")?.split(',').zip(1..) {
+            let (index, term) = (Index(index), Term(number(text)?));
+            entries.push(Entry { index, term, command: Bytes::new() });
+        }
+        entries.remove(0); // Every log begins with the founding entry, in term 1.
+        let hard = HardState { term, vote: None };
+        self.make_durable(&[Write { number: 1, hard, entries, discard: None }]);
+        self.crash();
+        Ok(())
+    }
+
+    /// The power goes, and comes back.
+    fn crash(&mut self) {
+        let config = Config { boot: self.config.boot + 1, ..self.config.clone() };
+        *self = Self::start(config, take(&mut self.disk), self.stored.clone());
+        let last = self.member.view().last;
+        self.lines.push(format!("restart {} last={last}", self.disk.recover().hard));
+    }
+
+    /// Time passes until the member has lost its patience.
+    fn campaign(&mut self) -> Result<(), String> {
+        let leads = self.member.view().leader == Some(self.config.id);
+        for _ in 0..100 * self.config.election.0 {
+            if leads || !self.lines.is_empty() {
+                break;
+            }
+            self.tick();
+        }
+        let idle = leads || self.lines.is_empty();
+        if idle { Err("it leads already, or waits for its disk".to_string()) } else { Ok(()) }
+    }
+
+    fn tick(&mut self) {
+        self.take_in([Input::Tick(Ticks(1))]);
+    }
+
+    /// Takes inputs in and lets out what follows, as one step.
+    pub fn take_in(&mut self, inputs: impl IntoIterator<Item = Input>) {
+        for input in inputs {
+            if !matches!(input, Input::Tick(_)) {
+                self.lines.push(input.to_string()); // Of ticks the command tells.
+            }
+            self.member.handle(input);
+        }
+        let mut outputs = Vec::new();
+        self.member.flush(&mut outputs);
+        for output in outputs {
+            self.lines.push(output.to_string());
+            match output {
+                Output::Persist(write) => self.writes.push(write),
+                Output::Send(envelope) => self.sends.push(envelope),
+                Output::Apply(group) => self.committed.extend(group.entries),
+                Output::Readable(id) => self.answer(id, &Answer::Readable),
+                Output::Reply(id, why) => self.answer(id, &Answer::Failed(why)),
+            }
+        }
+    }
+
+    /// The first `most` waiting writes become durable, with one sync.
+    fn sync(&mut self, most: usize) {
+        let writes: Vec<Write> = self.writes.drain(..most.min(self.writes.len())).collect();
+        if !writes.is_empty() {
+            let receipt = self.make_durable(&writes);
+            self.take_in([Input::Persisted(receipt)]);
+        }
+    }
+
+    fn make_durable(&mut self, writes: &[Write]) -> Receipt {
+        let mut plan = Vec::new();
+        let unsynced = self.wal.plan(writes, &mut plan);
+        self.disk.execute(plan);
+        unsynced.synced()
+    }
+
+    /// Committed entries reach the store.
+    fn apply(&mut self) {
+        let entries = take(&mut self.committed);
+        if !entries.is_empty() {
+            for (id, answer) in actors::apply(&mut self.store, &entries).answers {
+                self.answer(id, &answer);
+            }
+            self.take_in([Input::Applied(self.store.applied())]);
+        }
+    }
+
+    fn request(&mut self, verb: &str, words: &mut Words<'_>) -> Result<Input, String> {
+        let (id, key) = (self.waiters.id(), words.bytes()?);
+        self.waiters.wait(id, key.clone());
+        let request = match verb {
+            "put" => {
+                let put = PutRequest { key, value: words.bytes()?, ..Default::default() };
+                request::put(id, put, MAX_REQUEST_BYTES)
+            }
+            "delete" => {
+                let delete = DeleteRangeRequest { key, ..Default::default() };
+                request::delete_range(id, delete, MAX_REQUEST_BYTES)
+            }
+            _ => Ok(Request::Read),
+        };
+        Ok(Input::Request(id, request.map_err(|refusal: Refusal| refusal.to_string())?))
+    }
+
+    /// The first answer counts; whoever was told already is told nothing more.
+    fn answer(&mut self, id: RequestId, answer: &Answer) {
+        let Some(key) = self.waiters.take(id) else { return };
+        let told = match answer {
+            Answer::Readable => self.read(&key),
+            Answer::Applied(Ok(Response::Put(done))) => format!("put{}", at(&done.header)),
+            Answer::Applied(Ok(Response::DeleteRange(done))) => {
+                format!("deleted {}{}", done.deleted, at(&done.header))
+            }
+            Answer::Applied(Ok(Response::Done)) => "done".to_string(),
+            Answer::Applied(Err(refusal)) => refusal.to_string(),
+            Answer::Failed(_) => return, // The line above says it.
+        };
+        self.lines.push(format!("answer {id} {told}"));
+    }
+
+    fn read(&self, key: &Bytes) -> String {
+        let request = RangeRequest { key: key.clone(), ..Default::default() };
+        let Ok(Step::Done(found)) = self.store.range(&request, None, 1) else {
+            panic!("one key is read in one step");
+        };
+        let key = key.escape_ascii();
+        let told = found.kvs.first().map_or(format!("no {key}"), |kv| {
+            let (value, created, modified) =
+                (kv.value.escape_ascii(), kv.create_revision, kv.mod_revision);
+            format!("{key}={value} create={created} mod={modified} version={}", kv.version)
+        });
+        told + &at(&found.header)
+    }
+}
+
+fn at(header: &Option<ResponseHeader>) -> String {
+    header.as_ref().map_or(String::new(), |header| format!(", revision {}", header.revision))
+}
+
+fn log(Recovered { hard, base, entries, .. }: &Recovered) -> String {
+    let entries: String = entries.iter().map(|entry| format!(" {}", entry.id())).collect();
+    format!("log {hard} behind {base}:{entries}").replace(" behind 0@0", "")
+}
+
+fn view(view: &View) -> String {
+    let View { term, vote, role, leader, commit, applied, base, last, durable, pending } = view;
+    let name = |node: &Option<NodeId>| node.map_or("-".to_string(), |node| node.to_string());
+    let (vote, leader) = (name(vote), name(leader));
+    format!(
+        "view {role} term={term} vote={vote} leader={leader} log={base}..{last} durable={durable} \
+         commit={commit} applied={applied} pending={pending}"
+    )
+    .replace(" log=0@0..", " last=") // What is usual is not worth a word.
+    .replace(" pending=0", "")
+}
+
+/// Files as they are after the last sync.
+#[derive(Default)]
+struct Disk(BTreeMap<String, Vec<u8>>);
+
+impl Disk {
+    fn execute(&mut self, plan: Vec<FileOp>) {
+        for operation in plan {
+            match operation {
+                FileOp::Create { name, size } => drop(self.0.insert(name, vec![0; size as usize])),
+                FileOp::Write { name, offset, bytes } => {
+                    let file = self.0.get_mut(&name).expect("a file to write into");
+                    file[offset as usize..][..bytes.len()].copy_from_slice(&bytes);
+                }
+                FileOp::Rename { from, to } => {
+                    let file = self.0.remove(&from).expect("a file to rename");
+                    self.0.insert(to, file);
+                }
+                FileOp::Remove { name } => drop(self.0.remove(&name)),
+                FileOp::Sync { .. } | FileOp::SyncDir => {}
+            }
+        }
+    }
+
+    fn recover(&self) -> Recovered {
+        match wal::recover(self, LAYOUT) {
+            Ok(Found::Log(recovered)) => recovered,
+            Ok(Found::Nothing) => panic!("the log is gone"),
+            Err(damage) => panic!("{damage}"),
+        }
+    }
+}
+
+impl ReadDisk for Disk {
+    type Error = String;
+
+    fn list(&self) -> Result<Vec<String>, String> {
+        Ok(self.0.keys().cloned().collect())
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        self.0.get(name).cloned().ok_or(format!("there is no {name}"))
+    }
+}

@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# Compares this store with Debian's etcd under the same loads: `make bench`. Both stand on the same
+# machine, one at a time, in turns (A B A B), always on fresh data; medians are what counts.
+#
+#   QUICK=1             a slice of two minutes      ROUNDS=3      turns of each store
+#   KEY_SIZE VAL_SIZE   20 and 256 bytes            BASE_PORT     25000
+#   QUORATE=<path>      this program instead of a built one; it is also the load generator
+#   SUBJECT=<path>      the server under test, if it is not $QUORATE (etcd: how fair is the script?)
+#   ONLY=loads|memory   one half of it
+#
+# What is fair here:
+# - Both run with their defaults, so both wait for the disk before they acknowledge.
+# - Reads are measured after a restart. etcd 3.4 copies its buffer of recent writes for each read, which
+#   makes a read after many puts cost three times as much; later versions of etcd do not.
+# - With three members the clients are spread over all of them (one client: the leader), and CPU
+#   is the sum over the three processes.
+# - The load generator takes its CPU from the same machine, the same amount for both.
+#
+# The raw figures, one JSON line a run, go to ./bench-data; the tables are made of nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+BUILT=${CARGO_TARGET_DIR:-target}/release/quorate
+QUORATE=${QUORATE:-$BUILT}
+SUBJECT=${SUBJECT:-$QUORATE}
+BASE_PORT=${BASE_PORT:-25000}
+KEY_SIZE=${KEY_SIZE:-20}
+VAL_SIZE=${VAL_SIZE:-256}
+ONLY=${ONLY:-loads and memory}
+CTL=("$QUORATE" ctl)
+if [[ -n ${QUICK:-} ]]; then
+  ROUNDS=${ROUNDS:-1} CLIENTS=(1 64) KEYS=10000 SCALE=1 MILLION=100000
+else
+  ROUNDS=${ROUNDS:-3} CLIENTS=(1 64 256) KEYS=20000 SCALE=2 MILLION=1000000
+fi
+RESULTS=bench-data/$(date +%Y%m%d-%H%M%S).jsonl
+DIR=bench-data/run.$$
+MEMBERS=1 SERVER=
+for name in ${!ETCDCTL_*} ${!ETCD_*}; do unset "$name"; done
+
+source node/scripts/cluster.sh
+trap 'stop_all; rm -rf "$DIR"' EXIT
+
+install_etcd() {
+  ! command -v etcd >/dev/null || return 0
+  local sudo=()
+  ((EUID == 0)) || sudo=(sudo)
+  say "Installing etcd-server (apt-get)"
+  "${sudo[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq etcd-server >/dev/null
+}
+
+load() { work "$QUORATE" bench "$@" --key-size "$KEY_SIZE" --pid "$(pids)" --json; }
+
+# Appends a result: kind, store, members, then what the load generator says about the load "$@".
+record() {
+  local kind=$1 store=$2 members=$3
+  shift 3
+  load "$@" >"$DIR/result"
+  printf '{"kind":"%s","store":"%s","members":%d,"run":%s}\n' \
+    "$kind" "$store" "$members" "$(cat "$DIR/result")" >>"$RESULTS"
+}
+
+# All loads of one kind (put, range ...) with each number of clients.
+measure() {
+  local kind=$1 store=$2 members=$3
+  shift 3
+  local clients total conns endpoints
+  for clients in "${CLIENTS[@]}"; do
+    # Enough to see CPU time, which the kernel tells in hundredths of a second.
+    if ((clients == 1)); then
+      total=3000 conns=1 endpoints=$TARGET
+    else
+      total=30000 conns=9 endpoints=$ENDPOINTS
+    fi
+    [[ $store != echo ]] || total=$((4 * total))
+    record "$kind" "$store" "$members" "$@" --endpoints "$endpoints" --key-space-size "$KEYS" \
+      --clients "$clients" --conns "$conns" --total $((total * SCALE))
+  done
+}
+
+# Starts MEMBERS members of this store. The others stay out of the way until it is stopped.
+begin() {
+  SERVER=$1
+  rm -rf "$DIR"
+  start_cluster
+  ENDPOINTS=$(clients $(seq "$MEMBERS"))
+  TARGET=$(client "$(leader $(seq "$MEMBERS"))")
+}
+
+restart() {
+  stop_cluster
+  start_cluster
+  TARGET=$(client "$(leader $(seq "$MEMBERS"))")
+}
+
+fill() {
+  load put --val-size "$VAL_SIZE" --endpoints "$ENDPOINTS" --clients 64 --conns 9 \
+    --sequential-keys --key-space-size "$1" --total "$1" >/dev/null
+}
+
+# One turn of one store.
+turn() {
+  local store=$1 server=$2
+  begin "$server"
+  fill "$KEYS"
+  restart
+  measure load "$store" "$MEMBERS" range --consistency l
+  measure load "$store" "$MEMBERS" range --consistency s
+  measure load "$store" "$MEMBERS" put --val-size "$VAL_SIZE"
+  stop_cluster
+}
+
+floor() {
+  mkdir -p "$DIR"
+  ENDPOINTS=$(client 1) TARGET=$ENDPOINTS
+  "$QUORATE" bench echo-server --listen "$ENDPOINTS" --val-size "$VAL_SIZE" >"$DIR/m1.log" 2>&1 &
+  PID[1]=$!
+  await answers_at_all
+  measure load echo 1 range
+  measure load echo 1 put --val-size "$VAL_SIZE"
+  stop_cluster
+}
+
+answers_at_all() { "${CTL[@]}" --endpoints "$ENDPOINTS" --command-timeout 1s get key; }
+
+# Memory is read a while after the last put, when what was only needed on the way is free again.
+memory() {
+  begin "$2"
+  fill "$MILLION"
+  pause 5
+  record memory "$1" 1 range --endpoints "$TARGET" --key-space-size "$MILLION" --total 100
+  stop_cluster
+}
+
+if [[ $QUORATE == "$BUILT" ]]; then
+  say "Building"
+  work cargo build --release --quiet -p quorate-node
+fi
+[[ -x $QUORATE ]] || fail "there is no program $QUORATE"
+install_etcd
+MEMBERS=3
+check_ports
+mkdir -p bench-data
+: >"$RESULTS"
+
+progress() { printf '%4d s  %s\n' "$SECONDS" "$*" >&2; }
+if [[ $ONLY == *loads* ]]; then
+  for round in $(seq "$ROUNDS"); do
+    progress "round $round of $ROUNDS: the echo"
+    MEMBERS=1
+    floor
+    for MEMBERS in 1 3; do
+      progress "round $round of $ROUNDS, $MEMBERS member(s): quorate"
+      turn quorate "$SUBJECT"
+      progress "round $round of $ROUNDS, $MEMBERS member(s): etcd"
+      turn etcd etcd
+    done
+  done
+fi
+if [[ $ONLY == *memory* ]]; then
+  MEMBERS=1
+  for store in quorate etcd; do
+    progress "memory with $MILLION keys: $store"
+    memory "$store" "$([[ $store == etcd ]] && echo etcd || echo "$SUBJECT")"
+  done
+fi
+progress "done; raw figures in $RESULTS"
+
+say "quorate $(git rev-parse --short HEAD 2>/dev/null || echo unknown) against $(etcd --version | head -n 1)," \
+  "$(nproc) cores, Linux $(uname -r), keys of $KEY_SIZE B, values of $VAL_SIZE B, medians of $ROUNDS."
+say
+"$QUORATE" bench compare "$RESULTS"
