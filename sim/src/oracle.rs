@@ -66,6 +66,12 @@ impl Turn {
             && self.before.term == self.after.term
     }
 
+    /// Whether the member led and its commit index moved.
+    #[must_use]
+    pub fn committed(&self) -> bool {
+        self.led() && self.after.commit > self.before.commit
+    }
+
     /// Whether the member came to lead its term in this turn.
     #[must_use]
     pub fn was_elected(&self) -> bool {

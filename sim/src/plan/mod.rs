@@ -160,6 +160,8 @@ words! {
         Syncs = "syncs",
         /// The member became leader.
         Leads = "leads",
+        /// The member leads, and its commit index moved.
+        Commits = "commits",
         /// Entries were applied and their rows not handed on yet.
         Applies = "applies",
         /// A batch of rows was handed to the durable copy.
