@@ -100,6 +100,10 @@ counters! {
     Refused = "calls refused",
     /// Calls whose outcome nobody knows.
     Unknown = "unknown outcomes",
+    /// Calls that a member gave up after its own time.
+    GivenUp = "calls given up by members",
+    /// Of these, calls that surely never left the member.
+    NeverProposed = "calls never proposed",
     /// Reads at an old revision.
     OldReads = "reads at old revisions",
     /// Serializable reads that showed less than some client had seen.

@@ -148,6 +148,12 @@ impl Watched {
             let what = format!("{}: {} became {}", self.name(), show(before), show(after));
             return Violation::of(Invariant::NoRegress, what);
         }
+        let believed = self.requested.term_at(after.durable).unwrap_or_default();
+        if !self.durable.covers(after.durable, believed) {
+            let (name, durable) = (self.name(), self.durable.last());
+            let what = format!("{name} counts on entry {}; on disk is {durable}", after.durable);
+            return Violation::of(Invariant::Durability, what);
+        }
         if after.applied > after.commit {
             let what = format!("{}: {}", self.name(), show(after));
             return Violation::of(Invariant::AppliedIsCommitted, what);

@@ -5,6 +5,8 @@
 //!                      Durable  power losses at moments of the disk, long values, old copies
 //!                      Leaders  leaders cut off right after they appended, and crashed
 //!                      Stale    leaders cut off, paused, with slow clocks, and asked to read
+//!                      Rush     many clients at once, so that everything comes in batches
+//!                      Patient  long blackouts, and clients that wait for what members say
 //!        --> settings, faults, operations
 //! ```
 //! Uniformly timed crashes find no missing sync; leaders that are never deposed serve no stale
@@ -13,16 +15,13 @@
 //!
 //! Not here: how long a run goes on after its faults (`world/liveness.rs`).
 
+mod ops;
+
 use quorate_core::random::Random;
 
-use super::{
-    Actor, Direction, Fault, Flight, Keys, Moment, Op, Plan, Range, Request, Settings, Target,
-    What, When, Who,
-};
+use super::{Actor, Direction, Fault, Flight, Moment, Plan, Settings, Target, What, When, Who};
 use crate::clock::{FROZEN, MILLI, Micros, SECOND};
 
-/// Client operations in a second, all clients together.
-const RATE: u64 = 20;
 
 /// What a run is after.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +30,8 @@ enum Profile {
     Durable,
     Leaders,
     Stale,
+    Rush,
+    Patient,
 }
 
 /// A kind of fault that a run may include.
@@ -44,6 +45,7 @@ enum Kind {
     SlowDisk,
     Isolate,
     Split,
+    Blackout,
     Loss,
     Duplicate,
     Reorder,
@@ -57,6 +59,7 @@ enum Kind {
     AimedPause,
 }
 
+/// What a swarm is drawn from.
 const SWARM: [Kind; 19] = [
     Kind::Crash,
     Kind::PowerLoss,
@@ -91,10 +94,12 @@ struct Draw {
 pub(super) fn draw(seed: u64) -> Plan {
     let mut random = Random::new(seed);
     let profile = match random.below(100) {
-        0..50 => Profile::Swarm,
-        50..70 => Profile::Durable,
-        70..85 => Profile::Leaders,
-        _ => Profile::Stale,
+        0..45 => Profile::Swarm,
+        45..62 => Profile::Durable,
+        62..76 => Profile::Leaders,
+        76..90 => Profile::Stale,
+        90..94 => Profile::Rush,
+        _ => Profile::Patient,
     };
     let settings = Settings { seed, ..Settings::default() };
     let mut draw = Draw { random, profile, settings, faults: Vec::new() };
@@ -110,7 +115,14 @@ impl Draw {
             Profile::Swarm => self.pick(&[1, 3, 3, 3, 3, 5, 5]),
             Profile::Durable => self.pick(&[1, 1, 3, 3, 3, 5]),
             Profile::Leaders => self.pick(&[3, 3, 5, 5, 5]),
-            Profile::Stale => self.pick(&[3, 3, 3, 5]),
+            Profile::Stale | Profile::Rush | Profile::Patient => self.pick(&[3, 3, 3, 5]),
+        };
+        let (clients, patience, duration) = match self.profile {
+            Profile::Swarm | Profile::Durable | Profile::Leaders | Profile::Stale => {
+                (self.between(3, 8), self.between(300, 2000), self.between(6, 10))
+            }
+            Profile::Rush => (self.between(10, 24), self.between(300, 1000), self.between(2, 3)),
+            Profile::Patient => (self.between(3, 8), self.between(6000, 9000), self.between(8, 12)),
         };
         let heartbeat = self.pick(&[20, 30, 50]) * MILLI;
         let latency = self.between(100, 3 * MILLI);
@@ -118,7 +130,7 @@ impl Draw {
         self.settings = Settings {
             seed,
             members,
-            duration: self.between(6, 10) * SECOND,
+            duration: duration * SECOND,
             heartbeat,
             election: heartbeat * self.between(6, 10),
             latency,
@@ -131,8 +143,8 @@ impl Draw {
             store_every: self.between(5, 100) * MILLI,
             store_sync: self.between(100, 1000) * MILLI,
             page: self.pick(&[1, 2, 5, 100]),
-            clients: self.between(3, 8),
-            patience: self.between(300, 2000) * MILLI,
+            clients,
+            patience: patience * MILLI,
             moves: u64::from(self.profile != Profile::Stale && self.chance(60)),
         };
     }
@@ -148,20 +160,28 @@ impl Draw {
         }
     }
 
+    /// Client operations in a second, all clients together.
+    fn rate(&self) -> u64 {
+        match self.profile {
+            Profile::Swarm | Profile::Durable | Profile::Leaders | Profile::Stale => 20,
+            Profile::Rush => 250,
+            Profile::Patient => 10,
+        }
+    }
+
     /// Which kinds of faults this run has.
     fn kinds(&mut self) -> Vec<Kind> {
-        let mut kinds: Vec<Kind> = match self.profile {
-            Profile::Swarm => Vec::new(),
-            Profile::Durable => vec![Kind::AimedPower, Kind::AimedPower, Kind::Outage],
-            Profile::Leaders => vec![Kind::AimedCut, Kind::AimedCut, Kind::AimedCrash],
-            Profile::Stale => vec![Kind::Isolate, Kind::AimedCut, Kind::AimedPause, Kind::Drift],
-        };
-        let share = if self.profile == Profile::Swarm { self.pick(&[15, 30, 50]) } else { 12 };
-        for kind in SWARM {
-            if self.chance(share) {
-                kinds.push(kind);
+        let (mut kinds, share) = match self.profile {
+            Profile::Swarm => (Vec::new(), self.pick(&[15, 30, 50])),
+            Profile::Durable => (vec![Kind::AimedPower, Kind::AimedPower, Kind::Outage], 12),
+            Profile::Leaders => (vec![Kind::AimedCut, Kind::AimedCut, Kind::AimedCrash], 12),
+            Profile::Stale => {
+                (vec![Kind::Isolate, Kind::AimedCut, Kind::AimedPause, Kind::Drift], 12)
             }
-        }
+            Profile::Rush => (Vec::new(), 20),
+            Profile::Patient => (vec![Kind::Blackout], 10),
+        };
+        kinds.extend(SWARM.into_iter().filter(|_| self.chance(share)));
         kinds
     }
 
@@ -179,10 +199,24 @@ impl Draw {
             Kind::SlowDisk => (When::At(at), long, What::SlowDisk(whom, self.pick(&[3, 10, 100]))),
             Kind::Isolate => (When::At(at), long, self.isolate(whom)),
             Kind::Split => (When::At(at), long, self.split()),
-            Kind::Loss | Kind::Duplicate | Kind::Reorder | Kind::Delay => {
-                (When::At(at), self.between(election, 4 * SECOND), self.weather(kind))
+            Kind::Blackout => (When::At(at), self.between(5, 8) * SECOND, self.isolate(whom)),
+            Kind::Loss => self.weather(at, 300_000, |target, rate, _| What::Loss(target, rate)),
+            Kind::Duplicate => {
+                self.weather(at, 500_000, |target, rate, _| What::Duplicate(target, rate))
             }
-            Kind::Drift | Kind::Freeze | Kind::Jump => self.clock(kind, at, whom),
+            Kind::Reorder => self.weather(at, 500_000, What::Reorder),
+            Kind::Delay => self.weather(at, 200_000, What::Delay),
+            Kind::Drift => {
+                let ppm = self.either_sign(1_000, 200_000);
+                (When::At(at), self.between(election, 4 * SECOND), What::Drift(whom, ppm))
+            }
+            Kind::Freeze => {
+                (When::At(at), self.between(election, 4 * SECOND), What::Drift(whom, FROZEN))
+            }
+            Kind::Jump => {
+                let by = self.either_sign(20 * MILLI, 10 * SECOND);
+                (When::At(at), short, What::Jump(whom, by))
+            }
             Kind::AimedCrash => (self.moment(at), short, What::Crash(Target::It)),
             Kind::AimedPower => (self.moment(at), short, self.power()),
             Kind::AimedCut => (self.moment(at), long, self.isolate(Target::It)),
@@ -194,8 +228,8 @@ impl Draw {
 
     fn target(&mut self) -> Target {
         let leader = match self.profile {
-            Profile::Swarm | Profile::Durable => 30,
-            Profile::Leaders | Profile::Stale => 75,
+            Profile::Swarm | Profile::Durable | Profile::Rush => 30,
+            Profile::Leaders | Profile::Stale | Profile::Patient => 75,
         };
         if self.chance(leader) { Target::Leader } else { Target::Member(self.member()) }
     }
@@ -232,32 +266,23 @@ impl Draw {
         What::Cut(links, self.pick(Flight::ALL))
     }
 
-    fn weather(&mut self, kind: Kind) -> What {
+    /// Bad weather, on all links or on those of one member.
+    fn weather(
+        &mut self,
+        at: Micros,
+        most: u32,
+        make: impl Fn(Target, u32, Micros) -> What,
+    ) -> (When, Micros, What) {
         let target = if self.chance(50) { Target::All } else { Target::Member(self.member()) };
-        let rate = self.pick(&[10_000, 50_000, 200_000, 500_000]);
+        let rate = self.pick(&[10_000, 50_000, 200_000, 500_000]).min(most);
         let by = self.between(MILLI, self.settings.election);
-        match kind {
-            Kind::Loss => What::Loss(target, rate.min(300_000)),
-            Kind::Duplicate => What::Duplicate(target, rate),
-            Kind::Reorder => What::Reorder(target, rate, by),
-            _ => What::Delay(target, rate.min(200_000), by),
-        }
+        let lasts = self.between(self.settings.election, 4 * SECOND);
+        (When::At(at), lasts, make(target, rate, by))
     }
 
-    fn clock(&mut self, kind: Kind, at: Micros, whom: Target) -> (When, Micros, What) {
-        let lasts = self.between(self.settings.election, 4 * SECOND);
-        let what = match kind {
-            Kind::Drift => {
-                let ppm = self.between(1_000, 200_000) as i64;
-                What::Drift(whom, if self.chance(60) { -ppm } else { ppm })
-            }
-            Kind::Freeze => What::Drift(whom, FROZEN),
-            _ => {
-                let by = self.between(20 * MILLI, 10 * SECOND) as i64;
-                What::Jump(whom, if self.chance(50) { -by } else { by })
-            }
-        };
-        (When::At(at), lasts, what)
+    fn either_sign(&mut self, low: u64, high: u64) -> i64 {
+        let size = self.between(low, high) as i64;
+        if self.chance(50) { -size } else { size }
     }
 
     /// A moment from `after` on, rare ones soon and frequent ones at some time.
@@ -267,7 +292,7 @@ impl Draw {
         let lead = [Moment::Appends, Moment::Leads, Moment::Asks, Moment::Accepts, Moment::Votes];
         let read = [Moment::Asks, Moment::Appends, Moment::Leads];
         let moment = match self.profile {
-            Profile::Swarm => self.pick(Moment::ALL),
+            Profile::Swarm | Profile::Rush | Profile::Patient => self.pick(Moment::ALL),
             Profile::Durable => self.pick(&disk),
             Profile::Leaders => self.pick(&lead),
             Profile::Stale => self.pick(&read),
@@ -276,8 +301,11 @@ impl Draw {
             Moment::Leads | Moment::Starts => 1,
             Moment::Votes => 2,
             Moment::Asks | Moment::Stores => 4,
-            Moment::Accepts | Moment::Appends | Moment::Writes | Moment::Syncs => 12,
-            Moment::Applies => 12,
+            Moment::Accepts
+            | Moment::Appends
+            | Moment::Writes
+            | Moment::Syncs
+            | Moment::Applies => 12,
             Moment::Operates => 30,
         };
         let who = match moment {
@@ -297,65 +325,6 @@ impl Draw {
             },
         };
         When::Nth { who, moment, nth: self.between(1, most) as u32, after }
-    }
-
-    fn ops(&mut self) -> Vec<Op> {
-        let think = 2 * self.settings.clients * SECOND / RATE;
-        let keys = self.between(2, 10) as u8;
-        let long = self.profile == Profile::Durable || self.chance(25);
-        let mut ops = Vec::new();
-        for client in 0..self.settings.clients as u8 {
-            let mut at = 0;
-            while at < self.settings.duration {
-                let think = self.between(MILLI, think);
-                at += think;
-                let request = self.request(keys, long);
-                ops.push((at, Op { number: 0, client, think, request }));
-            }
-        }
-        // Numbered in the order in which they would be asked if every answer came at once.
-        ops.sort_by_key(|(at, _)| *at);
-        let numbered =
-            |(place, (_, op)): (usize, (Micros, Op))| Op { number: place as u32 + 1, ..op };
-        ops.into_iter().enumerate().map(numbered).collect()
-    }
-
-    fn request(&mut self, keys: u8, long: bool) -> Request {
-        let reads = if self.profile == Profile::Stale { 50 } else { 30 };
-        match self.random.below(100) {
-            roll if roll < reads => self.range(keys, false, None),
-            roll if roll < reads + 10 => self.range(keys, true, None),
-            roll if roll < reads + 15 => {
-                let back = self.between(0, 12) as u32;
-                let serializable = self.chance(30);
-                self.range(keys, serializable, Some(back))
-            }
-            roll if roll < reads + 22 => {
-                Request::Delete { keys: self.keys(keys), prev: self.chance(50) }
-            }
-            _ => {
-                let size = if long { self.pick(&[8, 300, 1500, 1500, 6000]) } else { 8 };
-                Request::Put {
-                    key: self.random.below(u64::from(keys)) as u8,
-                    size,
-                    prev: self.chance(30),
-                }
-            }
-        }
-    }
-
-    fn range(&mut self, keys: u8, serializable: bool, back: Option<u32>) -> Request {
-        let limit = if self.chance(25) { self.between(1, 4) as u32 } else { 0 };
-        Request::Range(Range { keys: self.keys(keys), limit, back, serializable })
-    }
-
-    fn keys(&mut self, keys: u8) -> Keys {
-        let first = self.random.below(u64::from(keys)) as u8;
-        match self.random.below(10) {
-            0..6 => Keys::One(first),
-            6..9 => Keys::Span(first, first + 1 + self.random.below(u64::from(keys)) as u8),
-            _ => Keys::From(first),
-        }
     }
 
     /// One of `low..=high`.

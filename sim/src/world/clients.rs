@@ -37,9 +37,13 @@ const PROBES: u32 = 1_000_000;
 /// What a call comes to.
 #[derive(Clone, Debug)]
 pub enum Reply {
+    /// A put took effect.
     Put(PutResponse),
+    /// A delete took effect.
     DeleteRange(DeleteRangeResponse),
+    /// What was read.
     Range(RangeResponse),
+    /// It was refused, or the member gave up.
     Failed(Failure),
     /// The member went away with the call.
     Lost,

@@ -10,7 +10,7 @@
 
 use quorate_core::actors::Answer;
 use quorate_core::api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest};
-use quorate_core::api::{Failure, Refusal, Response};
+use quorate_core::api::{Failure, Refusal, Response, Unavailable};
 use quorate_core::member::Input;
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
 use quorate_core::store::{Cursor, Step};
@@ -52,8 +52,11 @@ impl Item {
 /// A client's call in the messages of the API.
 #[derive(Clone, Debug)]
 pub enum Call {
+    /// Put a pair.
     Put(PutRequest),
+    /// Delete pairs.
     DeleteRange(DeleteRangeRequest),
+    /// Read pairs.
     Range(RangeRequest),
 }
 
@@ -141,7 +144,10 @@ impl World {
                     self.wake(at, Actor::Desk);
                     continue;
                 }
-                Answer::Failed(why) => Reply::Failed(Failure::Unavailable(why)),
+                Answer::Failed(why) => {
+                    self.count_failure(why);
+                    Reply::Failed(Failure::Unavailable(why))
+                }
                 Answer::Applied(Ok(Response::Put(put))) => Reply::Put(put),
                 Answer::Applied(Ok(Response::DeleteRange(delete))) => Reply::DeleteRange(delete),
                 Answer::Applied(Ok(Response::Done)) => panic!("{id} is no command of a client"),
@@ -149,6 +155,19 @@ impl World {
             };
             self.trace.event(self.now, format_args!("{} answers {id} {reply}", Name(at)));
             self.reply(&ticket, reply);
+        }
+    }
+
+    fn count_failure(&mut self, why: Unavailable) {
+        match why {
+            Unavailable::Timeout | Unavailable::TimeoutLeaderLost => {
+                self.counters.count(Counter::GivenUp);
+            }
+            Unavailable::NeverProposed => {
+                self.counters.count(Counter::GivenUp);
+                self.counters.count(Counter::NeverProposed);
+            }
+            Unavailable::LeaderChanged | Unavailable::TooManyRequests | Unavailable::Stopped => {}
         }
     }
 

@@ -32,7 +32,6 @@ use crate::verdict::{Invariant, Violation};
 /// One machine.
 #[derive(Debug)]
 pub struct Host {
-    at: usize,
     pub disk: Disk,
     pub vault: Vault,
     pub clock: SkewClock,
@@ -99,9 +98,8 @@ pub struct Running {
 }
 
 impl Host {
-    pub fn new(at: usize) -> Self {
+    pub fn new() -> Self {
         Self {
-            at,
             disk: Disk::default(),
             vault: Vault::default(),
             clock: SkewClock::default(),
@@ -124,10 +122,6 @@ impl Host {
         }
     }
 
-    pub fn is_running(&self) -> bool {
-        self.view().is_some()
-    }
-
     pub fn view(&self) -> Option<View> {
         match &self.life.as_ref()?.stage {
             Stage::Running(running) => Some(running.consensus.view()),
@@ -143,6 +137,14 @@ impl Host {
         match &self.life.as_ref()?.stage {
             Stage::Running(running) => Some(&running.store),
             Stage::Founding | Stage::Repairing(_) => None,
+        }
+    }
+
+    /// How many calls have no answer yet.
+    pub fn waiting(&self) -> usize {
+        match self.life.as_ref().map(|life| &life.stage) {
+            Some(Stage::Running(running)) => running.waiters.len(),
+            Some(Stage::Founding | Stage::Repairing(_)) | None => 0,
         }
     }
 

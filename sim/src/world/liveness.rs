@@ -14,6 +14,7 @@ use std::fmt;
 
 use quorate_core::raft::RoleKind;
 
+use super::host::Host;
 use super::{Event, World};
 use crate::clock::{MILLI, Micros, SECOND};
 use crate::verdict::{Invariant, Violation};
@@ -22,8 +23,8 @@ use crate::verdict::{Invariant, Violation};
 const LOOK: Micros = 10 * MILLI;
 /// Each step takes at most so many election timeouts,
 const ELECTIONS: u64 = 20;
-/// and this, for slow disks and patient clients.
-const EXTRA: Micros = 5 * SECOND;
+/// and this: a member gives a request up after 5 s and two election timeouts.
+const EXTRA: Micros = 8 * SECOND;
 
 /// How far a run has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,15 +109,16 @@ impl World {
         self.hosts.iter().all(|host| host.view().is_some_and(|view| view.leader == id))
     }
 
-    /// Whether every member has applied all that there is.
+    /// Whether every member has applied all that there is, and answered or given up everybody.
     fn is_settled(&self) -> bool {
         let Some(view) = self.leader().and_then(|at| self.hosts[at].view()) else { return false };
         let all = view.last.index;
-        view.commit == all
-            && self
-                .hosts
-                .iter()
-                .all(|host| host.store().is_some_and(|store| store.applied().index == all))
+        let settled = |host: &Host| {
+            host.store().is_some_and(|store| store.applied().index == all)
+                && host.view().is_some_and(|view| view.pending == 0)
+                && host.waiting() == 0
+        };
+        view.commit == all && self.hosts.iter().all(settled)
     }
 
     fn compare_stores(&mut self) -> Result<(), Violation> {
@@ -136,7 +138,7 @@ impl World {
     }
 
     fn situation(&self) -> String {
-        let show = |(at, host): (usize, &super::Host)| match host.view() {
+        let show = |(at, host): (usize, &Host)| match host.view() {
             None => format!("n{} does not run", at + 1),
             Some(view) => {
                 let leader = view.leader.map_or_else(|| "-".to_owned(), |id| id.to_string());

@@ -196,7 +196,7 @@ impl World {
         let mut world = Self {
             planted,
             now: 0,
-            hosts: (0..members).map(Host::new).collect(),
+            hosts: (0..members).map(|_| Host::new()).collect(),
             network: Network::new(&plan.settings),
             clients: Clients::new(&plan),
             faults: Faults::new(&plan),
