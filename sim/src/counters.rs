@@ -112,6 +112,8 @@ counters! {
     SteppedReads = "reads in steps",
     /// Clients that moved to another member.
     Moves = "clients moved",
+    /// Histories that were judged with the outcomes that only the log knows.
+    Revealed = "histories told more",
     /// Histories that a second, independent judge agreed on.
     SecondOpinions = "second opinions",
 }

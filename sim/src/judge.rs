@@ -1,14 +1,24 @@
 //! What clients saw must have an order that explains it.
 //!
+//! ```text
+//!   record --> guided judge --held--> every tenth seed: a second opinion
+//!                 |
+//!                 +--gave up--> record with the log's outcomes told --> guided judge
+//! ```
 //! The revision-guided judge sees every run; the plain search of Wing, Gong and Lowe, which knows
-//! nothing of revisions, is the second opinion on every tenth, as far as it comes to an end.
+//! nothing of revisions, is the second opinion, as far as it comes to an end.
+//!
+//! Not here: the judges (`jepsen-like-checks/`), what the log knows (`world/ledger.rs`).
 
 use quorate_checks::history::{History, Operation};
-use quorate_checks::linearizable::{Budget, Verdict, wgl};
+use quorate_checks::linearizable::{Budget, Verdict, guided, wgl};
+use quorate_checks::revision::sessions;
 
 use crate::counters::{Counter, Counters};
 use crate::verdict::{Invariant, Violation};
 
+/// What the guided judge may spend on a record.
+const ENOUGH: Budget = Budget { steps: 1_000_000, states: 20_000 };
 /// Every so many seeds get a second opinion,
 const SECOND_OPINION: u64 = 10;
 /// for as much as this.
@@ -21,17 +31,41 @@ pub fn history(operations: Vec<Operation>) -> Result<History, Violation> {
     })
 }
 
-/// Judges what clients saw.
-pub fn judge(history: &History, seed: u64, counters: &mut Counters) -> Result<(), Violation> {
-    match quorate_checks::judge(history) {
+/// Judges what clients saw. `reveal` tells what the log knows of unknown outcomes.
+pub fn judge(
+    history: &History,
+    seed: u64,
+    counters: &mut Counters,
+    reveal: impl FnOnce(&[Operation]) -> Vec<Operation>,
+) -> Result<(), Violation> {
+    match first(history) {
         Verdict::Linearizable(_) => {}
-        verdict @ (Verdict::Illegal(_) | Verdict::Unknown(_)) => {
-            return broken(verdict.to_string());
+        verdict @ Verdict::Illegal(_) => return broken(verdict.to_string()),
+        Verdict::Unknown(_) => {
+            counters.count(Counter::Revealed);
+            let told = self::history(reveal(history.operations()))?;
+            match first(&told) {
+                Verdict::Linearizable(_) => {}
+                verdict @ (Verdict::Illegal(_) | Verdict::Unknown(_)) => {
+                    return broken(format!("with the log's outcomes told: {verdict}"));
+                }
+            }
         }
     }
-    if !seed.is_multiple_of(SECOND_OPINION) {
-        return Ok(());
+    if seed.is_multiple_of(SECOND_OPINION) {
+        return second(history, counters);
     }
+    Ok(())
+}
+
+fn first(history: &History) -> Verdict {
+    match sessions(history) {
+        Ok(_) => guided::judge(history, ENOUGH),
+        Err(rejection) => Verdict::Illegal(rejection),
+    }
+}
+
+fn second(history: &History, counters: &mut Counters) -> Result<(), Violation> {
     match wgl::judge(history, LITTLE) {
         Verdict::Illegal(rejection) => return broken(format!("second opinion: {rejection}")),
         Verdict::Linearizable(_) => counters.count(Counter::SecondOpinions),

@@ -16,7 +16,8 @@ mod member;
 use std::collections::{BTreeMap, HashMap};
 
 use quorate_core::raft::{Entry, Envelope, RoleKind, View};
-use quorate_core::types::{HardState, Index, LogId, NodeId, Term};
+use quorate_core::request::requester_of;
+use quorate_core::types::{HardState, Index, LogId, NodeId, RequestId, Term};
 use quorate_core::wal::Write;
 
 use crate::shadow::{Change, Mark, Shadow};
@@ -44,6 +45,8 @@ pub struct Oracle {
     committed: Vec<Committed>,
     /// By index: the state's hash and revision.
     states: HashMap<u64, (u64, i64)>,
+    /// Where each request was applied.
+    requests: HashMap<RequestId, Index>,
 }
 
 /// What a turn of a consensus actor changed.
@@ -82,6 +85,7 @@ impl Oracle {
             entries: HashMap::from([((1, founding.term.0), (mark.hash, Term(0)))]),
             committed: vec![Committed { mark, by: founding.term }],
             states: HashMap::new(),
+            requests: HashMap::new(),
         }
     }
 
@@ -149,6 +153,7 @@ impl Oracle {
     pub fn on_apply(&mut self, at: usize, entry: &Entry) -> Check {
         let n = at + 1;
         self.members[at].on_apply(entry)?;
+        self.check_once(n, entry)?;
         match self.committed.get(entry.index.0 as usize - 1) {
             None => {
                 let what = format!("n{n} applies {entry}, which nobody committed");
@@ -176,6 +181,16 @@ impl Oracle {
                 known.1
             );
             return Violation::of(Invariant::ReplicaEquality, what);
+        }
+        Ok(())
+    }
+
+    fn check_once(&mut self, n: usize, entry: &Entry) -> Check {
+        let Some(id) = requester_of(&entry.command) else { return Ok(()) };
+        let place = *self.requests.entry(id).or_insert(entry.index);
+        if place != entry.index {
+            let what = format!("n{n} applies {entry}, and {place} was the same request");
+            return Violation::of(Invariant::AppliedOnce, what);
         }
         Ok(())
     }

@@ -31,6 +31,8 @@ pub enum Invariant {
     Durability,
     /// Nothing is applied before it is committed, nor out of order.
     AppliedIsCommitted,
+    /// No request is applied twice, however the network repeats it.
+    AppliedOnce,
     /// Members that applied the same index have the same state.
     ReplicaEquality,
     /// The revision never goes back.
@@ -59,6 +61,7 @@ impl Invariant {
             Self::NoRegress => "no regress",
             Self::Durability => "nothing acknowledged before it is durable",
             Self::AppliedIsCommitted => "applied is committed",
+            Self::AppliedOnce => "applied once",
             Self::ReplicaEquality => "replica equality",
             Self::RevisionMonotonicity => "revision monotonicity",
             Self::Linearizability => "linearizability",

@@ -22,7 +22,6 @@ use quorate_core::random::Random;
 use super::{Actor, Direction, Fault, Flight, Moment, Plan, Settings, Target, What, When, Who};
 use crate::clock::{FROZEN, MILLI, Micros, SECOND};
 
-
 /// What a run is after.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Profile {
@@ -196,7 +195,7 @@ impl Draw {
             Kind::Outage => (When::At(at), short, What::PowerLoss(Target::All)),
             Kind::Pause => (When::At(at), long, What::Pause(whom)),
             Kind::Stall => (When::At(at), long, What::Stall(whom, self.pick(Actor::ALL))),
-            Kind::SlowDisk => (When::At(at), long, What::SlowDisk(whom, self.pick(&[3, 10, 100]))),
+            Kind::SlowDisk => (When::At(at), long, What::SlowDisk(whom, self.pick(&[3, 10, 30]))),
             Kind::Isolate => (When::At(at), long, self.isolate(whom)),
             Kind::Split => (When::At(at), long, self.split()),
             Kind::Blackout => (When::At(at), self.between(5, 8) * SECOND, self.isolate(whom)),

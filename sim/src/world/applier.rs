@@ -31,6 +31,7 @@ impl World {
         self.oracle.on_state(at, applied.index, hash, store.revision())?;
         running.image.push(effects.rows);
         running.inbox.push(Input::Applied(applied));
+        self.ledger.told(&effects.answers);
         self.answer(at, effects.answers);
         self.wake(at, Actor::Consensus);
         self.wake_after(at, Actor::Storage, self.plan.settings.store_every);

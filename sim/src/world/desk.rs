@@ -108,6 +108,7 @@ impl World {
         match request {
             Err(refusal) => self.reply(&ticket, Reply::Failed(Failure::Refused(refusal))),
             Ok((id, request)) => {
+                self.ledger.asked(ticket.number, id);
                 running.waiters.wait(id, ticket);
                 running.inbox.push(Input::Request(id, request));
                 self.wake(at, Actor::Consensus);

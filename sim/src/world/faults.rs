@@ -149,6 +149,7 @@ impl World {
             What::Stall(_, actor) => survivors.iter().for_each(|at| self.hold(*at, actor, false)),
             What::SlowDisk(..) => hit.iter().for_each(|at| {
                 self.hosts[*at].slow.retain(|(id, _)| *id != fault.id);
+                self.hurry_log(*at);
             }),
             What::Isolate { .. } | What::Cut(..) => self.network.cut(&active.links, false),
             What::Loss(..) | What::Duplicate(..) | What::Reorder(..) | What::Delay(..) => {

@@ -56,7 +56,7 @@ pub struct Life {
     pub wrote: u64,
     pub stage: Stage,
     /// When an actor's next turn is due, if it has one coming.
-    due: [Option<Micros>; Actor::ALL.len()],
+    pub due: [Option<Micros>; Actor::ALL.len()],
     /// Faults that make an actor stand still, by actor; a pause counts for each.
     pub still: [u32; Actor::ALL.len()],
 }

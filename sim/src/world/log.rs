@@ -57,6 +57,17 @@ impl World {
         }
     }
 
+    /// The disk is fast again, for the operation in progress as well.
+    pub(super) fn hurry_log(&mut self, at: usize) {
+        let Some(life) = self.hosts[at].life.as_mut().filter(|life| !life.ops.is_empty()) else {
+            return;
+        };
+        if life.still[Actor::Log as usize] == 0 {
+            life.due[Actor::Log as usize] = None;
+            self.go_on_with_log(at);
+        }
+    }
+
     fn finish_plan(&mut self, at: usize) -> Result<(), Violation> {
         let host = &mut self.hosts[at];
         let durable = host.disk.is_durable();
@@ -112,7 +123,7 @@ impl World {
         let (host, settings) = (&self.hosts[at], &self.plan.settings);
         let fate = self.fate("latency").of(at as u64).of(host.boots);
         let wrote = host.life.as_ref().map_or(0, |life| life.wrote);
-        let slow: u64 = host.slow.iter().map(|(_, times)| *times).product();
+        let slow = host.slow.iter().map(|(_, times)| *times).max().unwrap_or(1);
         let span = match op {
             FileOp::Create { name, .. } | FileOp::Remove { name } => {
                 spread(settings.disk_write, fate.named(name))

@@ -26,6 +26,7 @@ mod consensus;
 mod desk;
 mod faults;
 mod host;
+mod ledger;
 mod liveness;
 mod log;
 
@@ -33,6 +34,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
+use quorate_checks::history::Operation;
 use quorate_core::planted::Bug;
 use quorate_core::raft::{Entry, RoleKind};
 use quorate_core::request::found;
@@ -53,6 +55,7 @@ pub use desk::Call;
 use clients::Clients;
 use faults::Faults;
 use host::Host;
+use ledger::Ledger;
 use liveness::Phase;
 
 /// The cluster's id in every run.
@@ -179,6 +182,7 @@ pub struct World {
     clients: Clients,
     faults: Faults,
     oracle: Oracle,
+    ledger: Ledger,
     phase: Phase,
     trace: Trace,
     counters: Counters,
@@ -201,6 +205,7 @@ impl World {
             clients: Clients::new(&plan),
             faults: Faults::new(&plan),
             oracle: Oracle::new(members, hard, &founding(members)),
+            ledger: Ledger::default(),
             phase: Phase::Safety,
             trace: Trace::new(reader),
             counters: Counters::default(),
@@ -294,7 +299,9 @@ impl World {
         let history = judge::history(self.clients.close());
         let seen = history.as_ref().map_err(Clone::clone);
         let (seed, counters) = (self.plan.settings.seed, &mut self.counters);
-        let judge = |()| seen.and_then(|seen| judge::judge(seen, seed, counters));
+        let (ledger, end) = (&self.ledger, self.now);
+        let reveal = |record: &[Operation]| ledger.reveal(record, end);
+        let judge = |()| seen.and_then(|seen| judge::judge(seen, seed, counters, reveal));
         let verdict = verdict.and_then(judge);
         if let Err(violation) = &verdict {
             self.trace.event(self.now, format_args!("violation of {violation}"));

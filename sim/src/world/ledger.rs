@@ -1,0 +1,76 @@
+//! What became of calls whose clients never heard.
+//!
+//! A judge that sees only what clients saw must search for the place of each write of unknown
+//! outcome, and where many overlap it gives up. The simulator knows better: a call has a request
+//! id, and the log shows whether it was applied and what the store answered. So an undecided
+//! history is judged once more with these outcomes told, as if each answer had come at the very
+//! end. That hides nothing: an answer that nobody waited for must fit like any other.
+
+use std::collections::BTreeMap;
+
+use quorate_checks::history::{Operation, Outcome, Refusal, Request};
+use quorate_core::actors::Answer;
+use quorate_core::api::Response;
+use quorate_core::types::RequestId;
+
+use super::clients::Reply;
+use crate::clock::Micros;
+use crate::record;
+
+/// Request ids by the number of the call, and answers by request id.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    asked: BTreeMap<u32, RequestId>,
+    told: BTreeMap<RequestId, Reply>,
+}
+
+impl Ledger {
+    /// A call became a request.
+    pub fn asked(&mut self, number: u32, id: RequestId) {
+        self.asked.insert(number, id);
+    }
+
+    /// Some store answered requests. The first answer of any member is kept: they are equal.
+    pub fn told(&mut self, answers: &[(RequestId, Answer)]) {
+        for (id, answer) in answers {
+            if !self.told.contains_key(id) {
+                self.told.extend(reply(answer).map(|reply| (*id, reply)));
+            }
+        }
+    }
+
+    /// The record with the outcomes of writes told, as of the end of the run.
+    pub fn reveal(&self, record: &[Operation], end: Micros) -> Vec<Operation> {
+        let mut record = record.to_vec();
+        for operation in &mut record {
+            let unknown = matches!(operation.outcome, Outcome::Unknown { .. });
+            if unknown && !matches!(operation.request, Request::Range(_)) {
+                operation.outcome = self.outcome(operation.number.0, end);
+            }
+        }
+        record
+    }
+
+    fn outcome(&self, number: u64, end: Micros) -> Outcome {
+        let id = u32::try_from(number).ok().and_then(|number| self.asked.get(&number));
+        match id.and_then(|id| self.told.get(id)) {
+            Some(reply) => record::outcome(reply.clone(), end),
+            None => {
+                let (code, message) = ("Unknown".to_owned(), "never applied".to_owned());
+                let returned = quorate_checks::history::Micros(end);
+                Outcome::Refused { returned, refusal: Refusal { code, message } }
+            }
+        }
+    }
+}
+
+fn reply(answer: &Answer) -> Option<Reply> {
+    match answer {
+        Answer::Applied(Ok(Response::Put(put))) => Some(Reply::Put(put.clone())),
+        Answer::Applied(Ok(Response::DeleteRange(delete))) => {
+            Some(Reply::DeleteRange(delete.clone()))
+        }
+        Answer::Applied(Err(refusal)) => Some(Reply::Failed((*refusal).into())),
+        Answer::Applied(Ok(Response::Done)) | Answer::Readable | Answer::Failed(_) => None,
+    }
+}
