@@ -14,7 +14,10 @@ use crate::run::Engine;
 use crate::sweep::{Failure, Sweep};
 
 /// Whether this build has the bugs in it.
-pub const PLANTED: bool = cfg!(planted);
+#[must_use]
+pub const fn is_planted() -> bool {
+    cfg!(planted)
+}
 
 /// What to say when it has not.
 pub const NOT_PLANTED: &str = "this build holds no planted bugs: use `make bugs`, or build with \
@@ -36,7 +39,7 @@ pub struct Hunt {
 /// # Panics
 /// If this build holds no bugs.
 pub fn hunt(bug: Bug, seeds: Range<u64>, engine: Engine, each: impl Fn() + Sync) -> Hunt {
-    assert!(PLANTED, "{NOT_PLANTED}");
+    assert!(is_planted(), "{NOT_PLANTED}");
     let first = seeds.start;
     let sweep = Sweep { planted: Some(bug), enough: 1, ..Sweep::new(seeds, engine) };
     let tally = sweep.run(each);

@@ -5,7 +5,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -185,24 +185,24 @@ fn check_build(engine: Engine, planted: Option<Bug>) -> Result<(), Trouble> {
     if !engine.is_built() {
         return Err(Trouble(engine::NO_MADSIM.to_owned()));
     }
-    if planted.is_some() && !bugs::PLANTED {
+    if planted.is_some() && !bugs::is_planted() {
         return Err(Trouble(bugs::NOT_PLANTED.to_owned()));
     }
     Ok(())
 }
 
-fn read_plan(file: &PathBuf) -> Result<Plan, Trouble> {
+fn read_plan(file: &Path) -> Result<Plan, Trouble> {
     let text = fs::read_to_string(file).map_err(|error| trouble(file, &error))?;
     text.parse().map_err(|error| trouble(file, &error))
 }
 
-fn write_history(outcome: &Outcome, file: &PathBuf) -> Result<(), Trouble> {
+fn write_history(outcome: &Outcome, file: &Path) -> Result<(), Trouble> {
     let Some(history) = &outcome.history else { return Ok(()) };
     let out = fs::File::create(file).map_err(|error| trouble(file, &error))?;
     history.write(out).map(drop).map_err(|error| trouble(file, &error))
 }
 
-fn trouble(file: &PathBuf, why: &dyn Display) -> Trouble {
+fn trouble(file: &Path, why: &dyn Display) -> Trouble {
     Trouble(format!("{}: {why}", file.display()))
 }
 

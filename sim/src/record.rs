@@ -77,16 +77,16 @@ pub fn outcome(reply: Reply, now: Micros) -> Outcome {
     let response = match reply {
         Reply::Put(put) => Response::Put(said::PutResponse {
             revision: revision(put.header.as_ref()),
-            prev_kv: put.prev_kv.map(pair),
+            prev_kv: put.prev_kv.as_ref().map(pair),
         }),
         Reply::DeleteRange(delete) => Response::DeleteRange(said::DeleteRangeResponse {
             revision: revision(delete.header.as_ref()),
             deleted: delete.deleted,
-            prev_kvs: delete.prev_kvs.into_iter().map(pair).collect(),
+            prev_kvs: delete.prev_kvs.iter().map(pair).collect(),
         }),
         Reply::Range(range) => Response::Range(said::RangeResponse {
             revision: revision(range.header.as_ref()),
-            kvs: range.kvs.into_iter().map(pair).collect(),
+            kvs: range.kvs.iter().map(pair).collect(),
             more: range.more,
             count: range.count,
         }),
@@ -120,7 +120,7 @@ fn revision(header: Option<&ResponseHeader>) -> Revision {
     Revision(header.revision)
 }
 
-fn pair(kv: KeyValue) -> said::KeyValue {
+fn pair(kv: &KeyValue) -> said::KeyValue {
     said::KeyValue {
         key: bytes(&kv.key),
         value: bytes(&kv.value),

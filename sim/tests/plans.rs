@@ -54,9 +54,9 @@ fn without_its_last_fault_a_run_is_the_same_until_then() {
 fn lines(plan: Plan, before: u64) -> Vec<String> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&lines);
-    let reader = move |line: &str| kept.lock().unwrap().push(line.to_owned());
+    let reader = move |line: &str| kept.lock().expect("nobody panics").push(line.to_owned());
     let _ = run(plan, Engine::Raw, None, Some(Box::new(reader)));
-    let lines = lines.lock().unwrap();
+    let lines = lines.lock().expect("nobody panics");
     let end = format!("{:>4}.{:06}", before / 1_000_000, before % 1_000_000);
     lines.iter().take_while(|line| **line < end).cloned().collect()
 }

@@ -84,7 +84,7 @@ impl Plan {
                 return Err(format!("{name} is missing or 0"));
             }
         }
-        if settings.members > 5 || settings.clients > 32 || settings.segment % 512 != 0 {
+        if settings.members > 5 || settings.clients > 32 || !settings.segment.is_multiple_of(512) {
             return Err("at most 5 members and 32 clients, segments of whole sectors".to_owned());
         }
         let stranger = |op: &&Op| u64::from(op.client) >= settings.clients;
