@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! room in the segment    Write  Sync
-//! none                   Create draft  Write header and batch  Sync  Rename  SyncDir
+//! none                   Create draft  Write header and batch  Sync  SyncDir  Rename  SyncDir
 //! a mark allows it       .. then, oldest first: Remove  SyncDir
 //! ```
 //! After a start the first plan takes a new segment, so that no old tail is ever written again;
@@ -204,6 +204,8 @@ impl Wal {
             FileOp::Create { name: from.clone(), size },
             FileOp::Write { name: from.clone(), offset: 0, bytes },
             FileOp::Sync { name: from.clone() },
+            // Or a rename that overtakes the creation could move the draft of an earlier life.
+            FileOp::SyncDir,
             FileOp::Rename { from, to },
             FileOp::SyncDir,
         ]);

@@ -32,6 +32,7 @@ fn a_new_log_gets_its_name_when_it_is_complete() {
         "create 1.tmp 1024",
         "write 1.tmp 0+1024",
         "sync 1.tmp",
+        "sync directory",
         "rename 1.tmp to 1.wal",
         "sync directory",
     ];
@@ -76,6 +77,7 @@ fn the_first_plan_of_a_life_begins_a_segment() {
         "create 3.tmp 4096",
         "write 3.tmp 0+1024",
         "sync 3.tmp",
+        "sync directory",
         "rename 3.tmp to 3.wal",
         "sync directory",
     ];
