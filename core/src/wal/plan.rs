@@ -81,7 +81,7 @@ pub(super) struct Ended {
 }
 
 impl Wal {
-    /// The plan of a new log with its founding entry, for a directory in which [`super::recover`]
+    /// The plan of a new log with its founding entry, for a directory in which [`super::recover()`]
     /// found nothing. Cut short anywhere, it leaves nothing or a whole log.
     pub fn create(identity: Identity, layout: Layout, founding: Entry, out: &mut Vec<FileOp>) {
         let first = LogId { index: Index(1), term: Term(1) };
