@@ -47,7 +47,7 @@ install_etcd() {
   ((EUID == 0)) || sudo=(sudo)
   say "Installing etcd-server (apt-get)"
   "${sudo[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq etcd-server >/dev/null
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq etcd-server >/dev/null
 }
 
 load() { work "$QUORATE" bench "$@" --key-size "$KEY_SIZE" --pid "$(pids)" --json; }

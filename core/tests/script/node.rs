@@ -105,7 +105,12 @@ impl Node {
             }
             "read" => {
                 while !words.0.is_empty() {
-                    self.lines.push(format!("read {}", self.read(&words.bytes()?)));
+                    if self.waiters.may_read_locally(true) {
+                        self.lines.push(format!("read {}", self.read(&words.bytes()?)));
+                    } else {
+                        let request = self.request("get", words)?;
+                        self.take_in([request]);
+                    }
                 }
             }
             "view" => self.lines.push(view(&self.member.view())),
@@ -223,7 +228,7 @@ impl Node {
 
     /// The first answer counts; whoever was told already is told nothing more.
     fn answer(&mut self, id: RequestId, answer: &Answer) {
-        let Some(key) = self.waiters.take(id) else { return };
+        let Some(key) = self.waiters.answer(id, answer) else { return };
         let told = match answer {
             Answer::Readable => self.read(&key),
             Answer::Applied(Ok(Response::Put(done))) => format!("put{}", at(&done.header)),

@@ -27,6 +27,7 @@ mod case;
 mod claims;
 mod diagnose;
 mod gaps;
+mod keys;
 mod order;
 mod outlook;
 mod present;

@@ -1,1 +1,214 @@
+//! Histories by hand: one line per operation, times as a range, the answer at the end.
+//!
+//! ```text
+//! put(1, 10..20, "a", "x").made(2)                          acknowledged at revision 2
+//! get(2, 30..40, "a").shows(2, &[kv("a", "x", 2, 2, 1)])    create, mod, version
+//! put(3, 50..60, "a", "y").lost()                           no answer
+//! ```
+//!
+//! Each operation is its own client unless told otherwise.
 
+use std::num::NonZeroU64;
+use std::ops::Range;
+
+use quorate_checks::history::{
+    ByteString, ClientId, DeleteRangeRequest, DeleteRangeResponse, History, KeyValue, Micros,
+    OpNumber, Operation, Outcome, PutRequest, PutResponse, RangeRequest, RangeResponse, Refusal,
+    Request, Response, Revision,
+};
+use quorate_checks::linearizable::{Budget, Flaw, OrderFault, Rejection, Verdict, guided, wgl};
+
+/// An operation that waits for its answer.
+pub struct Draft {
+    number: u64,
+    client: u64,
+    times: Range<u64>,
+    request: Request,
+}
+
+pub fn put(number: u64, times: Range<u64>, key: &str, value: &str) -> Draft {
+    let (key, value) = (ByteString::from(key), ByteString::from(value));
+    draft(number, times, Request::Put(PutRequest { key, value, ..PutRequest::default() }))
+}
+
+pub fn get(number: u64, times: Range<u64>, key: &str) -> Draft {
+    range(number, times, key, "")
+}
+
+pub fn range(number: u64, times: Range<u64>, key: &str, end: &str) -> Draft {
+    let (key, range_end) = (ByteString::from(key), ByteString::from(end));
+    draft(number, times, Request::Range(RangeRequest { key, range_end, ..Default::default() }))
+}
+
+pub fn delete(number: u64, times: Range<u64>, key: &str, end: &str) -> Draft {
+    let (key, range_end) = (ByteString::from(key), ByteString::from(end));
+    let request = DeleteRangeRequest { key, range_end, prev_kv: false };
+    draft(number, times, Request::DeleteRange(request))
+}
+
+fn draft(number: u64, times: Range<u64>, request: Request) -> Draft {
+    Draft { number, client: number, times, request }
+}
+
+pub fn kv(key: &str, value: &str, create: i64, modified: i64, version: i64) -> KeyValue {
+    KeyValue {
+        key: ByteString::from(key),
+        value: ByteString::from(value),
+        create_revision: Revision(create),
+        mod_revision: Revision(modified),
+        version,
+        lease: None,
+    }
+}
+
+impl Draft {
+    pub fn by(self, client: u64) -> Self {
+        Self { client, ..self }
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut RangeRequest)) -> Self {
+        match &mut self.request {
+            Request::Range(range) => change(range),
+            Request::Put(_) | Request::DeleteRange(_) => panic!("only ranges have this"),
+        }
+        self
+    }
+
+    pub fn limit(self, limit: u64) -> Self {
+        self.change(|range| range.limit = NonZeroU64::new(limit))
+    }
+
+    pub fn at(self, revision: i64) -> Self {
+        self.change(|range| range.revision = Some(Revision(revision)))
+    }
+
+    pub fn serializable(self) -> Self {
+        self.change(|range| range.serializable = true)
+    }
+
+    pub fn count_only(self) -> Self {
+        self.change(|range| range.count_only = true)
+    }
+
+    pub fn keys_only(self) -> Self {
+        self.change(|range| range.keys_only = true)
+    }
+
+    /// Asks a write for what was there before.
+    pub fn prev(mut self) -> Self {
+        match &mut self.request {
+            Request::Put(put) => put.prev_kv = true,
+            Request::DeleteRange(delete) => delete.prev_kv = true,
+            Request::Range(_) => panic!("only writes have this"),
+        }
+        self
+    }
+
+    fn ends(self, outcome: impl FnOnce(Micros) -> Outcome) -> Operation {
+        Operation {
+            number: OpNumber(self.number),
+            client: ClientId(self.client),
+            endpoint: None,
+            invoked: Micros(self.times.start),
+            request: self.request,
+            outcome: outcome(Micros(self.times.end)),
+        }
+    }
+
+    fn answers(self, response: Response) -> Operation {
+        self.ends(|returned| Outcome::Ok { returned, response })
+    }
+
+    /// A put that made this revision.
+    pub fn made(self, revision: i64) -> Operation {
+        self.replaced(revision, None)
+    }
+
+    /// A put that made this revision and reports what was there before.
+    pub fn replaced(self, revision: i64, prev_kv: Option<KeyValue>) -> Operation {
+        self.answers(Response::Put(PutResponse { revision: Revision(revision), prev_kv }))
+    }
+
+    /// A range that shows all there is.
+    pub fn shows(self, revision: i64, kvs: &[KeyValue]) -> Operation {
+        self.shows_of(revision, kvs, false, kvs.len() as i64)
+    }
+
+    /// A range with all that it says.
+    pub fn shows_of(self, revision: i64, kvs: &[KeyValue], more: bool, count: i64) -> Operation {
+        let revision = Revision(revision);
+        self.answers(Response::Range(RangeResponse { revision, kvs: kvs.to_vec(), more, count }))
+    }
+
+    /// A delete that removed so many keys.
+    pub fn deleted(self, revision: i64, deleted: i64) -> Operation {
+        self.removed_of(revision, deleted, &[])
+    }
+
+    /// A delete with all that it says.
+    pub fn removed_of(self, revision: i64, deleted: i64, prev_kvs: &[KeyValue]) -> Operation {
+        let (revision, prev_kvs) = (Revision(revision), prev_kvs.to_vec());
+        self.answers(Response::DeleteRange(DeleteRangeResponse { revision, deleted, prev_kvs }))
+    }
+
+    pub fn refused(self) -> Operation {
+        self.refused_with("etcdserver: too many requests")
+    }
+
+    pub fn refused_with(self, message: &str) -> Operation {
+        let refusal = Refusal { code: "Unknown".to_owned(), message: message.to_owned() };
+        self.ends(|returned| Outcome::Refused { returned, refusal })
+    }
+
+    pub fn lost(self) -> Operation {
+        self.ends(|_| Outcome::Unknown { why: "timeout".to_owned() })
+    }
+}
+
+pub fn history(operations: Vec<Operation>) -> History {
+    History::new(operations).expect("well formed")
+}
+
+/// Both judges must find the history legal. How many unknown writes took effect.
+pub fn legal(operations: Vec<Operation>) -> usize {
+    let history = history(operations);
+    let verdict = guided::judge(&history, Budget::default());
+    let Verdict::Linearizable(counters) = verdict else { panic!("guided: {verdict}") };
+    let verdict = wgl::judge(&history, Budget::default());
+    assert!(matches!(verdict, Verdict::Linearizable(_)), "wgl: {verdict}");
+    counters.took_effect
+}
+
+/// Both judges must find the history illegal. The reason of the guided one, which must name the
+/// operations given.
+pub fn illegal(operations: Vec<Operation>, blamed: &[u64]) -> Rejection {
+    let history = history(operations);
+    let verdict = wgl::judge(&history, Budget::default());
+    assert!(matches!(verdict, Verdict::Illegal(_)), "wgl: {verdict}");
+    let verdict = guided::judge(&history, Budget::default());
+    let Verdict::Illegal(rejection) = verdict else { panic!("guided: {verdict}") };
+    let numbers: Vec<u64> = rejection.operations().iter().map(|number| number.0).collect();
+    assert_eq!(numbers, blamed, "{rejection}");
+    *rejection
+}
+
+/// The fault of order that a history is illegal for.
+pub fn order_fault(operations: Vec<Operation>, blamed: &[u64]) -> OrderFault {
+    match illegal(operations, blamed) {
+        Rejection::Order(fault) => fault,
+        other
+        @ (Rejection::Content(_) | Rejection::NoPlacement(..) | Rejection::NoOrder { .. }) => {
+            panic!("{other}")
+        }
+    }
+}
+
+/// The flaw of content that a history is illegal for.
+pub fn flaw(operations: Vec<Operation>, blamed: &[u64]) -> Flaw {
+    match illegal(operations, blamed) {
+        Rejection::Content(fault) => fault.flaw,
+        other @ (Rejection::Order(_) | Rejection::NoPlacement(..) | Rejection::NoOrder { .. }) => {
+            panic!("{other}")
+        }
+    }
+}

@@ -19,7 +19,7 @@ use quorate_checks::model::kv::State;
 pub struct Rng(pub u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,6 +30,11 @@ impl Rng {
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
+    }
+
+    /// A number below `end`, for where revisions and counts are signed.
+    pub fn signed(&mut self, end: i64) -> i64 {
+        self.below(end as u64) as i64
     }
 
     pub fn chance(&mut self, permille: u64) -> bool {
@@ -90,9 +95,10 @@ fn slots(shape: Shape, rng: &mut Rng) -> Vec<Slot> {
     let mut clocks: Vec<u64> = (0..shape.clients).map(|_| rng.below(100)).collect();
     let slots = (0..shape.operations).map(|number| {
         let client = number % shape.clients;
-        let invoked = clocks[usize::try_from(client).unwrap()];
+        let clock = &mut clocks[client as usize];
+        let invoked = *clock;
         let returned = invoked + rng.below(100);
-        clocks[usize::try_from(client).unwrap()] = returned + rng.below(shape.pause);
+        *clock = returned + rng.below(shape.pause);
         let unknown = rng.chance(shape.unknown);
         let refused = !unknown && rng.chance(shape.refused);
         // Without an answer, the effect may come much later, or never.
@@ -145,8 +151,7 @@ fn operate(
 fn serve(rng: &mut Rng, state: &State, request: &Request) -> Result<(State, Response), String> {
     match request {
         Request::Range(range) if range.serializable => {
-            let behind = i64::try_from(rng.below(4)).unwrap();
-            let member = Revision((state.revision().0 - behind).max(1));
+            let member = Revision((state.revision().0 - rng.signed(4)).max(1));
             let told = state.range_as_of(member, range).map_err(|refused| refused.to_string())?;
             Ok((state.clone(), Response::Range(told)))
         }
@@ -186,9 +191,9 @@ fn write(shape: Shape, rng: &mut Rng, number: u64) -> Request {
 }
 
 fn read(shape: Shape, rng: &mut Rng, state: &State) -> Request {
-    let newest = u64::try_from(state.revision().0).unwrap();
+    let newest = state.revision().0;
     // Now and then one of the future.
-    let old = Revision(i64::try_from(1 + rng.below(newest + newest / 8 + 1)).unwrap());
+    let old = Revision(1 + rng.signed(newest + newest / 8 + 1));
     Request::Range(RangeRequest {
         key: key(shape, rng),
         range_end: range_end(shape, rng),

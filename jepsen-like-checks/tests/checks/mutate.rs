@@ -3,25 +3,65 @@
 //! The result may still be legal (a version that was off by one may belong to a read that nobody
 //! can contradict); what counts is that the judges agree on it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use quorate_checks::history::{
-    History, KeyValue, Micros, Operation, Outcome, Refusal, Request, Response, Revision,
+    ByteString, History, KeyValue, Micros, Operation, Outcome, Refusal, Request, Response, Revision,
 };
 
 use crate::generate::Rng;
 
-/// A copy of the history with one to three corruptions.
-pub fn corrupted(history: &History, seed: u64) -> History {
+/// A copy of the history with up to so many corruptions.
+pub fn corrupted(history: &History, seed: u64, most: u64) -> History {
     let mut rng = Rng(seed);
     let mut operations = history.operations().to_vec();
-    for _ in 0..=rng.below(3) {
-        corrupt(&mut operations, &mut rng);
+    for _ in 0..=rng.below(most) {
+        if !operations.is_empty() {
+            corrupt(&mut operations, &mut rng);
+        }
     }
     History::new(operations).expect("corrupted, yet well formed")
 }
 
+/// A copy of the history in which one read, late in it, shows an older pair than the newest
+/// acknowledged put: the store has forgotten that one.
+pub fn forgetful(history: &History) -> History {
+    let mut operations = history.operations().to_vec();
+    let puts: BTreeSet<Revision> = operations.iter().filter_map(acknowledged_put).collect();
+    let mut shown: BTreeMap<ByteString, KeyValue> = BTreeMap::new();
+    let mut stale: Vec<(usize, KeyValue)> = Vec::new();
+    for (at, operation) in operations.iter().enumerate() {
+        let Some(pair) = current_pair(operation) else { continue };
+        let older = shown.insert(pair.key.clone(), pair.clone());
+        let older = older.filter(|older| older.mod_revision < pair.mod_revision);
+        stale.extend(older.filter(|_| puts.contains(&pair.mod_revision)).map(|older| (at, older)));
+    }
+    let (at, older) = stale.swap_remove(stale.len() * 2 / 3);
+    pairs(&mut operations[at]).into_iter().for_each(|pair| *pair = older.clone());
+    History::new(operations).expect("corrupted, yet well formed")
+}
+
+fn acknowledged_put(operation: &Operation) -> Option<Revision> {
+    match operation.response()? {
+        Response::Put(put) => Some(put.revision),
+        Response::Range(_) | Response::DeleteRange(_) => None,
+    }
+}
+
+/// The pair that an up-to-date read of one key shows.
+fn current_pair(operation: &Operation) -> Option<&KeyValue> {
+    let (Request::Range(asked), Response::Range(told)) =
+        (&operation.request, operation.response()?)
+    else {
+        return None;
+    };
+    let plain = !asked.serializable && !asked.keys_only && asked.revision.is_none();
+    told.kvs.first().filter(|_| plain && asked.range_end.is_empty())
+}
+
 fn corrupt(operations: &mut Vec<Operation>, rng: &mut Rng) {
-    let at = usize::try_from(rng.below(operations.len() as u64)).unwrap();
-    let other = usize::try_from(rng.below(operations.len() as u64)).unwrap();
+    let (at, other) =
+        (rng.below(operations.len() as u64) as usize, rng.below(operations.len() as u64) as usize);
     match rng.below(12) {
         0 => {
             operations.remove(at);
@@ -32,15 +72,11 @@ fn corrupt(operations: &mut Vec<Operation>, rng: &mut Rng) {
         4 => swap_revisions(operations, at, other),
         5 => swap_responses(operations, at, other),
         6 => strengthen(&mut operations[at]),
-        7 => *revision(&mut operations[at]).unwrap_or(&mut Revision(0)) = near(rng),
+        7 => *revision(&mut operations[at]).unwrap_or(&mut Revision(0)) = Revision(rng.signed(30)),
         8 => change_list(&mut operations[at], rng),
         9 => change_number(&mut operations[at], rng),
         _ => change_pair(operations, at, other, rng),
     }
-}
-
-fn near(rng: &mut Rng) -> Revision {
-    Revision(i64::try_from(rng.below(30)).unwrap())
 }
 
 fn refuse(operation: &mut Operation) {
@@ -85,24 +121,18 @@ fn revision(operation: &mut Operation) -> Option<&mut Revision> {
 }
 
 fn swap_revisions(operations: &mut [Operation], at: usize, other: usize) {
-    let (Some(one), Some(two)) =
-        (revision(&mut operations[at]).copied(), revision(&mut operations[other]).copied())
-    else {
-        return;
-    };
-    *revision(&mut operations[at]).unwrap() = two;
-    *revision(&mut operations[other]).unwrap() = one;
+    let Some(one) = revision(&mut operations[at]).copied() else { return };
+    let Some(theirs) = revision(&mut operations[other]) else { return };
+    let two = std::mem::replace(theirs, one);
+    revision(&mut operations[at]).into_iter().for_each(|ours| *ours = two);
 }
 
 fn swap_responses(operations: &mut [Operation], at: usize, other: usize) {
-    let (Some(one), Some(two)) =
-        (response(&mut operations[at]).cloned(), response(&mut operations[other]).cloned())
-    else {
-        return;
-    };
-    if one.kind() == two.kind() {
-        *response(&mut operations[at]).unwrap() = two;
-        *response(&mut operations[other]).unwrap() = one;
+    let Some(one) = response(&mut operations[at]).cloned() else { return };
+    let Some(theirs) = response(&mut operations[other]) else { return };
+    if theirs.kind() == one.kind() {
+        let two = std::mem::replace(theirs, one);
+        response(&mut operations[at]).into_iter().for_each(|ours| *ours = two.clone());
     }
 }
 
@@ -149,7 +179,7 @@ fn change_pair(operations: &mut [Operation], at: usize, other: usize, rng: &mut 
     let choice = rng.below(7);
     let by = if rng.chance(500) { 1 } else { -1 };
     let mut pairs = pairs(&mut operations[at]);
-    let place = usize::try_from(rng.below(pairs.len() as u64)).unwrap();
+    let place = rng.below(pairs.len() as u64) as usize;
     let Some(pair) = pairs.get_mut(place) else { return };
     match (choice, theirs) {
         (0, _) => pair.version += by,

@@ -180,10 +180,8 @@ fn take_variables(
 
 /// A line in the form of etcdctl's log.
 fn log(level: &str, text: &str, variable: &str) {
-    let line = serde_json::json!({
-        "level": level, "msg": text, "environment-variable": variable,
-    });
-    eprintln!("{line}");
+    let variable = serde_json::Value::from(variable);
+    eprintln!("{{\"level\":\"{level}\",\"msg\":\"{text}\",\"environment-variable\":{variable}}}");
 }
 
 #[cfg(test)]

@@ -25,6 +25,10 @@ use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 
 const TICK: Duration = Duration::from_millis(10);
+/// So many waiting requests are a crowd.
+const CROWD: usize = 32;
+/// How long the proposals of a crowd gather, counted from the write before.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// What the thread owns.
 pub struct ConsensusThread {
@@ -46,13 +50,17 @@ impl ConsensusThread {
         let replica = Arc::clone(&self.replica);
         let mut clock = Clock::new();
         let mut inputs = Vec::new();
-        let mut disk = DiskWork::default();
-        while replica.inbox.take(&mut inputs, Some(clock.next), disk.rest()) == Line::Open {
+        let mut gathering = Gathering::new();
+        loop {
+            let (until, rest) = gathering.rest(clock.next);
+            if replica.inbox.take(&mut inputs, Some(until), rest) == Line::Closed {
+                break;
+            }
             inputs.extend(clock.elapsed().map(Input::Tick));
             log_inputs(&inputs);
-            disk.note_receipts(&inputs);
+            gathering.note_receipts(&inputs);
             let round = self.consensus.drain(inputs.drain(..));
-            disk.note_writes(&round.writes);
+            gathering.note_round(&round.writes, replica.waiters.count());
             self.pass_on(round);
         }
         self.writes.close();
@@ -70,17 +78,33 @@ impl ConsensusThread {
     }
 }
 
-/// What the WAL thread has and has not answered. While it is busy, proposals gather: they could not
-/// become durable before the next sync anyway.
-#[derive(Default)]
-struct DiskWork {
+/// When proposals are let in. A proposal that comes while the disk is busy could not become durable
+/// before the next sync anyway, so it waits and shares that. And where many clients wait, nobody
+/// notices that their proposals gather for a moment, but everybody that a sync, a message and a
+/// wake are shared by more of them.
+struct Gathering {
+    /// Number of the newest write that was asked for, and of the newest that is done.
     asked: u64,
     done: u64,
+    /// Whether many clients wait, and until when proposals gather if so.
+    crowded: bool,
+    until: Instant,
 }
 
-impl DiskWork {
-    fn rest(&self) -> Rest {
-        if self.asked > self.done { Rest::Doze } else { Rest::Sleep }
+impl Gathering {
+    fn new() -> Self {
+        Self { asked: 0, done: 0, crowded: false, until: Instant::now() }
+    }
+
+    /// What to wait for, and how long.
+    fn rest(&self, tick: Instant) -> (Instant, Rest) {
+        if self.asked > self.done {
+            return (tick, Rest::Doze);
+        }
+        if self.crowded && self.until > Instant::now() {
+            return (tick.min(self.until), Rest::Doze);
+        }
+        (tick, Rest::Sleep)
     }
 
     fn note_receipts(&mut self, inputs: &[Input]) {
@@ -91,8 +115,12 @@ impl DiskWork {
         }
     }
 
-    fn note_writes(&mut self, writes: &[Write]) {
-        self.asked = writes.last().map_or(self.asked, |write| write.number);
+    fn note_round(&mut self, writes: &[Write], waiting: usize) {
+        self.crowded = waiting >= CROWD;
+        if let Some(last) = writes.last() {
+            self.asked = last.number;
+            self.until = Instant::now() + GATHER;
+        }
     }
 }
 

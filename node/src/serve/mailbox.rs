@@ -10,8 +10,8 @@
 //! What is pushed is bounded by what the receiver itself has asked for, which in the end are
 //! offered items; so both ways are bounded.
 //!
-//! A receiver that could do nothing with more work of some kind yet dozes: patient items wait with
-//! it for a pressing one. So the batch grows while the disk is busy with the one before.
+//! A receiver that has no use for more work of some kind yet dozes: patient items wait until it
+//! sleeps again or its time is up. So the batch grows while the disk is busy with the one before.
 //!
 //! Not here: priorities. A receiver that needs an order makes it itself.
 
@@ -26,15 +26,14 @@ pub struct Mailbox<T> {
 }
 
 struct State<T> {
-    waiting: Vec<T>,
-    /// Whether something waits that must not.
-    pressing: bool,
+    pressing: Vec<T>,
+    patient: Vec<T>,
     /// How the receiver sleeps, if it does.
     rest: Option<Rest>,
     closed: bool,
 }
 
-/// What wakes a receiver.
+/// What a receiver waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rest {
     /// Anything.
@@ -48,13 +47,20 @@ pub enum Rest {
 pub enum Haste {
     /// It wakes the receiver.
     Pressing,
-    /// It waits until something else does.
+    /// It waits until the receiver sleeps, or its time is up.
     Patient,
 }
 
 impl<T> State<T> {
+    fn len(&self) -> usize {
+        self.pressing.len() + self.patient.len()
+    }
+
+    /// Whether the receiver, resting so, has something to do.
     fn wakes(&self, rest: Rest) -> bool {
-        self.closed || self.pressing || (rest == Rest::Sleep && !self.waiting.is_empty())
+        self.closed
+            || !self.pressing.is_empty()
+            || (rest == Rest::Sleep && !self.patient.is_empty())
     }
 }
 
@@ -74,17 +80,21 @@ pub struct Refused;
 impl<T> Mailbox<T> {
     /// An empty mailbox that refuses offers while `limit` items wait.
     pub fn new(limit: usize) -> Self {
-        let state = State { waiting: Vec::new(), pressing: false, rest: None, closed: false };
+        let (pressing, patient) = (Vec::new(), Vec::new());
+        let state = State { pressing, patient, rest: None, closed: false };
         Self { state: Mutex::new(state), arrived: Condvar::new(), limit }
     }
 
     /// Sends an item from outside.
     pub fn offer(&self, item: T, haste: Haste) -> Result<(), Refused> {
         let mut state = self.lock();
-        if state.closed || state.waiting.len() >= self.limit {
+        if state.closed || state.len() >= self.limit {
             return Err(Refused);
         }
-        state.waiting.push(item);
+        match haste {
+            Haste::Pressing => state.pressing.push(item),
+            Haste::Patient => state.patient.push(item),
+        }
         self.wake(state, haste);
         Ok(())
     }
@@ -92,10 +102,10 @@ impl<T> Mailbox<T> {
     /// Sends several pressing items from outside; returns how many were refused.
     pub fn offer_all(&self, mut items: Vec<T>) -> usize {
         let mut state = self.lock();
-        let room = if state.closed { 0 } else { self.limit.saturating_sub(state.waiting.len()) };
+        let room = if state.closed { 0 } else { self.limit.saturating_sub(state.len()) };
         let refused = items.len().saturating_sub(room);
         items.truncate(room);
-        state.waiting.append(&mut items);
+        state.pressing.append(&mut items);
         self.wake(state, Haste::Pressing);
         refused
     }
@@ -104,7 +114,7 @@ impl<T> Mailbox<T> {
     pub fn push(&self, item: T) {
         let mut state = self.lock();
         if !state.closed {
-            state.waiting.push(item);
+            state.pressing.push(item);
             self.wake(state, Haste::Pressing);
         }
     }
@@ -116,7 +126,7 @@ impl<T> Mailbox<T> {
         }
         let mut state = self.lock();
         if !state.closed {
-            state.waiting.append(&mut items);
+            state.pressing.append(&mut items);
             self.wake(state, Haste::Pressing);
         }
     }
@@ -128,22 +138,22 @@ impl<T> Mailbox<T> {
         self.wake(state, Haste::Pressing);
     }
 
-    /// Rests until something arrives, the mailbox is closed or `until` has come; then takes all
-    /// that waits. `into` must be empty; its memory is used for the next batch.
+    /// Rests until there is something to do, the mailbox is closed or `until` has come; then takes
+    /// all that waits, or all that is pressing if it was woken from a doze. `into` must be empty;
+    /// its memory is used for the next batch.
     pub fn take(&self, into: &mut Vec<T>, until: Option<Instant>, rest: Rest) -> Line {
         assert!(into.is_empty(), "a batch was not worked off");
         let mut state = self.lock();
-        while !state.wakes(rest) {
+        let mut timed_out = false;
+        while !state.wakes(rest) && !timed_out {
             state.rest = Some(rest);
-            let timed_out;
             (state, timed_out) = self.sleep(state, until);
             state.rest = None;
-            if timed_out {
-                break;
-            }
         }
-        std::mem::swap(into, &mut state.waiting);
-        state.pressing = false;
+        std::mem::swap(into, &mut state.pressing);
+        if rest == Rest::Sleep || timed_out || state.closed {
+            into.append(&mut state.patient);
+        }
         if state.closed && into.is_empty() { Line::Closed } else { Line::Open }
     }
 
@@ -168,7 +178,6 @@ impl<T> Mailbox<T> {
     /// A condition variable enters the kernel even if nobody waits: hence `rest`. Whoever takes it
     /// down wakes the receiver; all others leave it to him.
     fn wake(&self, mut state: MutexGuard<'_, State<T>>, haste: Haste) {
-        state.pressing |= haste == Haste::Pressing;
         let woken = state.rest.take_if(|rest| *rest == Rest::Sleep || haste == Haste::Pressing);
         drop(state);
         if woken.is_some() {
@@ -203,7 +212,7 @@ mod tests {
         mailbox.push(6);
         let mut taken = Vec::new();
         assert_eq!(mailbox.take(&mut taken, None, Rest::Sleep), Line::Open);
-        assert_eq!(taken, [1, 2, 6]);
+        assert_eq!(taken, [2, 6, 1]);
     }
 
     #[test]
@@ -228,16 +237,18 @@ mod tests {
         mailbox.take(&mut taken, soon(short), Rest::Doze);
         assert!(begin.elapsed() >= short, "a patient item woke it");
         assert_eq!(std::mem::take(&mut taken), [1], "time is up for patient items too");
+        assert_eq!(mailbox.offer(2, Haste::Patient), Ok(()));
 
         let sender = Arc::clone(&mailbox);
         let thread = std::thread::spawn(move || {
             std::thread::sleep(short);
-            assert_eq!(sender.offer(2, Haste::Patient), Ok(()));
             sender.push(3);
         });
         mailbox.take(&mut taken, soon(LONG), Rest::Doze);
         thread.join().unwrap();
-        assert_eq!(taken, [2, 3]);
+        assert_eq!(std::mem::take(&mut taken), [3], "it dozes on for the patient one");
+        mailbox.take(&mut taken, soon(LONG), Rest::Sleep);
+        assert_eq!(taken, [2]);
     }
 
     #[test]

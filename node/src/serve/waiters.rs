@@ -83,6 +83,11 @@ impl Waiters {
         }
     }
 
+    /// How many wait.
+    pub fn count(&self) -> usize {
+        self.lock().waiters.len()
+    }
+
     /// Lets nobody in any more and tells everybody that the member stops.
     pub fn stop(&self) {
         let mut table = self.lock();

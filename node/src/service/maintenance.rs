@@ -1,8 +1,12 @@
-//! Status: always answered by the asked member itself, with or without a leader (MA-4).
+//! Status: always answered by the asked member itself, with or without a leader (MA-4). Alarm: its
+//! list, which is empty, since nothing raises alarms.
 
 use std::sync::Arc;
 
-use quorate_core::api::etcdserverpb::{DowngradeInfo, StatusRequest, StatusResponse};
+use quorate_core::api::etcdserverpb::alarm_request::AlarmAction;
+use quorate_core::api::etcdserverpb::{
+    AlarmRequest, AlarmResponse, DowngradeInfo, StatusRequest, StatusResponse,
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::rpc::etcdserverpb::maintenance_server;
@@ -38,6 +42,18 @@ impl maintenance_server::Maintenance for Maintenance {
             db_size_quota: QUOTA_BYTES,
             downgrade_info: Some(DowngradeInfo::default()),
         }))
+    }
+
+    async fn alarm(
+        &self,
+        request: Request<AlarmRequest>,
+    ) -> Result<Response<AlarmResponse>, Status> {
+        check_leader(request.metadata(), &self.0)?;
+        if request.get_ref().action != AlarmAction::Get as i32 {
+            return Err(Status::unimplemented("alarms can be listed, not raised or disarmed"));
+        }
+        let header = self.0.header().at(self.0.store().revision());
+        Ok(Response::new(AlarmResponse { header: Some(header), alarms: Vec::new() }))
     }
 }
 

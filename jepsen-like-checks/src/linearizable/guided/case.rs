@@ -6,54 +6,20 @@
 //! maybes    writes without an answer         they fill the revisions that no answered write made
 //! ```
 //!
-//! Keys become numbers in key order, so that a range of keys is a range of numbers. Only keys that
-//! some put names have one: no other can ever hold a pair.
-//!
 //! Invariants:
 //! - C1. Writes have revisions from 2, no two the same.
 //! - C2. A look's revision is not above the revision in its header, nor that above `newest`.
 //!
-//! Not here: order in time (`order.rs`), which maybe fills which revision (`gaps.rs`).
-
-use std::collections::HashMap;
-use std::ops::Range;
+//! Not here: keys as numbers (`keys.rs`), order in time (`order.rs`), which maybe fills which
+//! revision (`gaps.rs`).
 
 use super::super::{OrderFault, Rejection, Witness, refused_as_future};
+use super::keys::{KeyId, Keys, Span};
 use crate::history::{
-    ByteString, DeleteRangeResponse, KeyRange, Lease, Operation, Outcome, RangeRequest, Request,
-    Response, Revision,
+    ByteString, DeleteRangeResponse, Lease, Operation, Outcome, RangeRequest, Request, Response,
+    Revision,
 };
 use crate::model::kv::Refused;
-
-/// The place of a key among all keys of the history, in key order.
-pub(super) type KeyId = usize;
-
-/// Neighbouring keys: from the first to before the second.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct Span {
-    pub(super) from: KeyId,
-    pub(super) to: KeyId,
-}
-
-impl Span {
-    pub(super) const NONE: Self = Self { from: 0, to: 0 };
-
-    pub(super) fn one(key: KeyId) -> Self {
-        Self { from: key, to: key + 1 }
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.to <= self.from
-    }
-
-    pub(super) fn keys(self) -> Range<KeyId> {
-        self.from..self.to
-    }
-
-    pub(super) fn meets(self, other: Self) -> bool {
-        !self.is_empty() && !other.is_empty() && self.from < other.to && other.from < self.to
-    }
-}
 
 /// What a write does to the store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -143,55 +109,6 @@ impl Role {
         match self {
             Self::Write(revision) | Self::Read(revision) | Self::Stale(revision) => Some(revision),
             Self::Future(_) | Self::Maybe | Self::Silent => None,
-        }
-    }
-}
-
-/// The keys that puts name, by number.
-pub(super) struct Keys<'h> {
-    sorted: Vec<&'h [u8]>,
-    numbers: HashMap<&'h [u8], KeyId>,
-}
-
-impl<'h> Keys<'h> {
-    fn new(operations: &'h [Operation]) -> Self {
-        let mut numbers: HashMap<&'h [u8], KeyId> = HashMap::new();
-        for operation in operations {
-            match (&operation.request, &operation.outcome) {
-                (Request::Put(put), Outcome::Ok { .. } | Outcome::Unknown { .. }) => {
-                    numbers.insert(&put.key, 0);
-                }
-                (Request::Put(_), Outcome::Refused { .. })
-                | (Request::Range(_) | Request::DeleteRange(_), _) => {}
-            }
-        }
-        let mut sorted: Vec<&'h [u8]> = numbers.keys().copied().collect();
-        sorted.sort_unstable();
-        for (number, key) in sorted.iter().enumerate() {
-            numbers.insert(key, number);
-        }
-        Self { sorted, numbers }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.sorted.len()
-    }
-
-    pub(super) fn bytes(&self, key: KeyId) -> &'h [u8] {
-        self.sorted[key]
-    }
-
-    pub(super) fn number(&self, key: &[u8]) -> Option<KeyId> {
-        self.numbers.get(key).copied()
-    }
-
-    pub(super) fn span(&self, range: KeyRange<'_>) -> Span {
-        if let KeyRange::One(key) = range {
-            return self.number(key).map_or(Span::NONE, Span::one);
-        }
-        Span {
-            from: self.sorted.partition_point(|key| *key < range.first()),
-            to: self.sorted.partition_point(|key| !range.ends_before(key)),
         }
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Not here: what the clash says about the store (`diagnose.rs`).
 
-use super::case::{Case, Change, KeyId, Look, Span, Write};
+use super::case::{Case, Change, Look, Write};
+use super::keys::{KeyId, Span};
 use super::present::{Pair, Present};
 use crate::history::{
     DeleteRangeRequest, DeleteRangeResponse, KeyValue, RangeRequest, RangeResponse, Request,

@@ -24,8 +24,9 @@
 use std::collections::HashMap;
 
 use super::super::Rejection;
-use super::case::{Case, Change, Keys, Maybe, Span};
+use super::case::{Case, Change, Maybe};
 use super::diagnose;
+use super::keys::{Keys, Span};
 use super::order::Releases;
 use crate::history::{KeyValue, Operation, Request, Response};
 

@@ -17,8 +17,9 @@
 
 use std::ops::Range;
 
-use super::case::{Case, Change, KeyId, Span};
+use super::case::{Case, Change};
 use super::gaps::{Gaps, shown};
+use super::keys::{KeyId, Span};
 use super::present::{Pair, Present};
 use crate::history::{KeyValue, Operation, RangeRequest, Request, Response};
 
@@ -76,10 +77,24 @@ struct Known {
     puts: Vec<i64>,
     /// Revisions of deletes that surely happened and speak of the key.
     deletes: Vec<i64>,
-    /// Hidden gaps that an unknown put of the key may fill.
-    put_gaps: Vec<i64>,
-    /// Hidden gaps that an unknown delete of the key may fill.
-    delete_gaps: Vec<i64>,
+    /// The first revision that an unknown put of the key can have made.
+    put_release: Option<i64>,
+    /// And an unknown delete of it.
+    delete_release: Option<i64>,
+}
+
+/// A hidden gap, and the others around it.
+#[derive(Clone, Copy)]
+struct Place<'o> {
+    gap: i64,
+    hidden: &'o [i64],
+}
+
+impl Place<'_> {
+    /// Whether a write with this release can fill a later hidden gap, not above `up_to`.
+    fn is_followed(self, release: Option<i64>, up_to: i64) -> bool {
+        release.is_some_and(|release| any_within(self.hidden, self.gap.max(release - 1), up_to))
+    }
 }
 
 /// Whether one of some sorted revisions is above `after` and not above `up_to`.
@@ -94,7 +109,12 @@ pub(super) struct Outlook {
     hidden: Vec<i64>,
     keys: Vec<KeyId>,
     known: Vec<Known>,
+    /// How many more facts are kept. Without one the outlook is dimmer, never wrong.
+    room: usize,
 }
+
+/// Facts to keep at most, of 50 bytes each.
+const ROOM: usize = 4 << 20;
 
 impl Outlook {
     pub(super) fn new(case: &Case<'_>, gaps: &Gaps<'_>) -> Self {
@@ -107,7 +127,7 @@ impl Outlook {
             keys.dedup();
         }
         let known = keys.iter().map(|_| Known::default()).collect();
-        let mut outlook = Self { hidden, keys, known };
+        let mut outlook = Self { hidden, keys, known, room: ROOM };
         if !outlook.keys.is_empty() {
             outlook.learn(case, gaps);
             outlook.offer(gaps);
@@ -115,20 +135,16 @@ impl Outlook {
         outlook
     }
 
-    /// Notes from which gap on unknown writes may touch each key.
+    /// Notes from which revision on unknown writes may touch each key.
     fn offer(&mut self, gaps: &Gaps<'_>) {
         for class in &gaps.classes {
-            let Some((release, _)) = class.members.first() else { continue };
-            let open = self.hidden[self.epoch(release - 1)..].to_vec();
+            let release = class.members.first().map(|(release, _)| *release);
             for known in self.of(class.change.span()) {
-                let offered = match class.change {
-                    Change::Put { .. } => &mut known.put_gaps,
-                    Change::Delete(_) => &mut known.delete_gaps,
+                let first = match class.change {
+                    Change::Put { .. } => &mut known.put_release,
+                    Change::Delete(_) => &mut known.delete_release,
                 };
-                // The class that is released first can fill all that the others can.
-                if offered.len() < open.len() {
-                    offered.clone_from(&open);
-                }
+                *first = first.or(release).min(release);
             }
         }
     }
@@ -180,23 +196,33 @@ impl Outlook {
         if asked {
             self.list(case, revision - 1, span, shown(operation), true);
         } else if matches!(change, Change::Delete(_)) && span == Span::one(span.from) {
-            let fact =
-                Fact { at: revision - 1, gaps: self.epoch(revision - 1), shown: Shown::Something };
-            self.of(span).iter_mut().for_each(|known| known.learn(fact));
+            self.note(revision - 1, span, |_| Some(Shown::Something));
         }
     }
 
     /// Learns from a list of pairs; if it is `whole`, also that no other key of the span held one.
+    /// In a list out of order pairs may be missed, but that contradicts every state anyway.
     fn list(&mut self, case: &Case<'_>, at: i64, span: Span, pairs: &[KeyValue], whole: bool) {
+        self.note(at, span, |key| {
+            let bytes = case.keys.bytes(key);
+            match pairs.binary_search_by(|pair| (*pair.key).cmp(bytes)) {
+                Ok(place) => Some(Shown::Pair(Numbers::from(&pairs[place]))),
+                Err(_) => whole.then_some(Shown::Nothing),
+            }
+        });
+    }
+
+    /// Notes what is shown of each key of a span. Only the first fact after a gap is ever asked
+    /// for, so others are not kept.
+    fn note(&mut self, at: i64, span: Span, shown: impl Fn(KeyId) -> Option<Shown>) {
         let gaps = self.epoch(at);
-        for pair in pairs {
-            let key = case.keys.number(&pair.key).map_or(Span::NONE, Span::one);
-            let fact = Fact { at, gaps, shown: Shown::Pair(Numbers::from(pair)) };
-            self.of(key).iter_mut().for_each(|known| known.learn(fact));
-        }
-        if whole {
-            let fact = Fact { at, gaps, shown: Shown::Nothing };
-            self.of(span).iter_mut().for_each(|known| known.learn(fact));
+        for place in self.places(span) {
+            let facts = &mut self.known[place].facts;
+            let news = facts.last().map_or(0, |last| last.gaps) < gaps && self.room > 0;
+            if let Some(shown) = news.then(|| shown(self.keys[place])).flatten() {
+                facts.push(Fact { at, gaps, shown });
+                self.room -= 1;
+            }
         }
     }
 
@@ -221,17 +247,26 @@ impl Outlook {
 
     /// The chance of a change at a gap, when `present` is the state before it.
     pub(super) fn chance(&self, present: &Present<'_>, gap: i64, change: Change<'_>) -> Chance {
-        match change {
+        let place = Place { gap, hidden: &self.hidden };
+        let span = match change {
             Change::Put { key, .. } => {
-                self.known(key).map_or(Chance::Free, |known| known.put(gap, present.get(key)))
+                let known = self.known(key);
+                return known.map_or(Chance::Free, |known| known.put(place, present.get(key)));
             }
-            // It must remove something, or it would have made no revision.
-            Change::Delete(span) => present
-                .list(span)
-                .filter_map(|(key, pair)| Some(self.known(key)?.delete(gap, pair)))
-                .reduce(worst)
-                .unwrap_or(Chance::Never),
+            Change::Delete(span) => span,
+        };
+        // It must remove something, or it would have made no revision. It contradicts an answer if
+        // it does so for one key, and is needed if one key needs it.
+        let mut best = Chance::Never;
+        for (key, pair) in present.list(span) {
+            match self.known(key).map_or(Chance::Free, |known| known.delete(place, pair)) {
+                Chance::Never => return Chance::Never,
+                chance @ (Chance::Needed(_) | Chance::Free | Chance::Doubtful) => {
+                    best = best.min(chance);
+                }
+            }
         }
+        best
     }
 
     /// The newest revision below `at` at which answers show what each of some keys held; 0 if there
@@ -247,26 +282,12 @@ impl Outlook {
     }
 }
 
-/// A delete of many keys contradicts an answer if it does for one key, and is needed if one key
-/// needs it.
-fn worst(one: Chance, other: Chance) -> Chance {
-    if one == Chance::Never || other == Chance::Never { Chance::Never } else { one.min(other) }
-}
-
 /// A change that another unknown write must undo, if one can.
 fn doubtful(possible: bool) -> Chance {
     if possible { Chance::Doubtful } else { Chance::Never }
 }
 
 impl Known {
-    /// Only the first fact after a gap is ever asked for, so others are not kept. That also leaves
-    /// the pairs of a list standing when its absent keys are noted.
-    fn learn(&mut self, fact: Fact) {
-        if self.facts.last().map_or(0, |last| last.gaps) < fact.gaps {
-            self.facts.push(fact);
-        }
-    }
-
     fn next_fact(&self, gap: i64) -> Option<Fact> {
         self.facts.get(self.facts.partition_point(|fact| fact.at < gap)).copied()
     }
@@ -286,22 +307,21 @@ impl Known {
     }
 
     /// The chance of a put of the key.
-    fn put(&self, gap: i64, held: Option<Pair<'_>>) -> Chance {
+    fn put(&self, place: Place<'_>, held: Option<Pair<'_>>) -> Chance {
+        let Place { gap, .. } = place;
         let Some(fact) = self.next_fact(gap) else { return Chance::Free };
         let seen = match fact.shown {
-            Shown::Nothing => return self.before_death(gap, fact.at),
+            Shown::Nothing => return self.before_death(place, fact.at),
             Shown::Something if held.is_none() && !any_within(&self.puts, gap, fact.at) => {
                 return Chance::Needed(fact.at);
             }
             Shown::Something => return Chance::Free,
+            Shown::Pair(seen) if seen.modified < gap => return Chance::Never,
+            Shown::Pair(seen) if seen.created > gap => {
+                return self.before_death(place, seen.created - 1);
+            }
             Shown::Pair(seen) => seen,
         };
-        if seen.modified < gap {
-            return Chance::Never;
-        }
-        if seen.created > gap {
-            return self.before_death(gap, seen.created - 1);
-        }
         // Without the life that is seen later, an earlier choice was wrong.
         let alive = held.filter(|pair| pair.created == seen.created);
         match alive.map(|pair| self.missing(gap, pair, seen)) {
@@ -311,7 +331,8 @@ impl Known {
     }
 
     /// The chance of a delete of the key, which holds a pair.
-    fn delete(&self, gap: i64, held: Pair<'_>) -> Chance {
+    fn delete(&self, place: Place<'_>, held: Pair<'_>) -> Chance {
+        let Place { gap, .. } = place;
         assert!(held.modified < gap, "the state is the one before the gap");
         let Some(fact) = self.next_fact(gap) else { return Chance::Free };
         let by = match fact.shown {
@@ -319,18 +340,23 @@ impl Known {
             Shown::Pair(seen) if seen.created > gap => seen.created - 1,
             Shown::Pair(_) => return Chance::Never,
             Shown::Something if any_within(&self.puts, gap, fact.at) => return Chance::Free,
-            Shown::Something => return doubtful(any_within(&self.put_gaps, gap, fact.at)),
+            Shown::Something => return doubtful(place.is_followed(self.put_release, fact.at)),
         };
         // Where it is deleted or put again anyway, this need not be the delete that counts.
-        let settled = any_within(&self.deletes, gap, by) || any_within(&self.puts, gap, by);
-        if settled { Chance::Free } else { Chance::Needed(by) }
+        if self.is_settled(gap, by) { Chance::Free } else { Chance::Needed(by) }
     }
 
     /// A put of a key that is gone at a later revision.
-    fn before_death(&self, gap: i64, up_to: i64) -> Chance {
-        // Where it is put again, the death that counts comes later.
-        let settled = any_within(&self.deletes, gap, up_to) || any_within(&self.puts, gap, up_to);
-        if settled { Chance::Free } else { doubtful(any_within(&self.delete_gaps, gap, up_to)) }
+    fn before_death(&self, place: Place<'_>, by: i64) -> Chance {
+        if self.is_settled(place.gap, by) {
+            return Chance::Free;
+        }
+        doubtful(place.is_followed(self.delete_release, by))
+    }
+
+    /// Whether a later write that surely happened decides whether the key is gone.
+    fn is_settled(&self, gap: i64, by: i64) -> bool {
+        any_within(&self.deletes, gap, by) || any_within(&self.puts, gap, by)
     }
 
     /// How many puts there must be, from the gap on, beside those that are known.

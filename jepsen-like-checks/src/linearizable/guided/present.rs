@@ -18,7 +18,8 @@
 //!
 //! Not here: what answers claim (`claims.rs`).
 
-use super::case::{Case, Change, KeyId, Span};
+use super::case::{Case, Change};
+use super::keys::{KeyId, Span};
 use crate::history::{ByteString, KeyValue, Lease, Revision};
 
 /// What a key holds.

@@ -22,10 +22,11 @@
 //! Not here: which choice is likely (`outlook.rs`), what an answer claims (`claims.rs`).
 
 use super::super::Rejection;
-use super::case::{Case, Span};
+use super::case::Case;
 use super::claims::{self, Clash, Held};
 use super::diagnose::Scene;
 use super::gaps::{ClassId, Gaps};
+use super::keys::Span;
 use super::present::Present;
 use super::stock::{Concern, Stock};
 use crate::history::KeyValue;

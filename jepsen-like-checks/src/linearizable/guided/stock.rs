@@ -1,17 +1,21 @@
 //! The unknown writes that are left, and which of them may fill a gap.
 //!
-//! Three kinds of rules narrow the choice. Some hold whatever was chosen before: the write must have
-//! been invoked in time, must leave what somebody saw, must not contradict the next answer. The rest
-//! depends on earlier choices: the write must be left over, and must make sense in the state of its
-//! keys. The difference matters when the search steps back: what was ruled out by the first kind
-//! stays out, what was ruled out by the second might come in again.
+//! Two kinds of rules narrow the choice. Some hold whatever was chosen before: the write must have
+//! been invoked in time, must leave what somebody saw, must not contradict the next answer. Others
+//! depend on earlier choices: the write must be left over, and must make sense in the state of its
+//! keys. The difference matters when the search steps back: what the first kind ruled out stays out,
+//! what the second ruled out might come in again.
+//!
+//! Invariants:
+//! - T1. A concern names all keys, and for each all gaps, on which the contradiction depends.
 //!
 //! Not here: trying them in turn (`search.rs`), the next answers (`outlook.rs`).
 
 use std::collections::BTreeMap;
 
-use super::case::{Case, Change, Span};
+use super::case::{Case, Change};
 use super::gaps::{Class, ClassId, Gap, Gaps, Pool, PoolId};
+use super::keys::Span;
 use super::outlook::{Chance, Outlook};
 use super::present::Present;
 

@@ -1,0 +1,118 @@
+//! Keys as numbers, in key order, so that a range of keys is a range of numbers.
+//!
+//! Only keys that some put names have a number: no other can ever hold a pair. A million operations
+//! look up a million keys, so the table hashes with the plain FNV-1a: keys of a test are nobody's
+//! attack.
+//!
+//! Invariants:
+//! - K1. Numbers are in the order of the keys' bytes, without holes.
+//!
+//! Not here: what the keys hold (`present.rs`).
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+
+use crate::history::{KeyRange, Operation, Outcome, Request};
+
+/// The place of a key among all keys of the history, in key order.
+pub(super) type KeyId = usize;
+
+/// Neighbouring keys: from the first to before the second.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct Span {
+    pub(super) from: KeyId,
+    pub(super) to: KeyId,
+}
+
+impl Span {
+    pub(super) const NONE: Self = Self { from: 0, to: 0 };
+
+    pub(super) fn one(key: KeyId) -> Self {
+        Self { from: key, to: key + 1 }
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.to <= self.from
+    }
+
+    pub(super) fn keys(self) -> Range<KeyId> {
+        self.from..self.to
+    }
+
+    pub(super) fn meets(self, other: Self) -> bool {
+        !self.is_empty() && !other.is_empty() && self.from < other.to && other.from < self.to
+    }
+}
+
+type Table<'h> = HashMap<&'h [u8], KeyId, BuildHasherDefault<Fnv>>;
+
+/// The keys that puts name, by number.
+pub(super) struct Keys<'h> {
+    sorted: Vec<&'h [u8]>,
+    numbers: Table<'h>,
+}
+
+impl<'h> Keys<'h> {
+    pub(super) fn new(operations: &'h [Operation]) -> Self {
+        let mut numbers = Table::default();
+        for operation in operations {
+            match (&operation.request, &operation.outcome) {
+                (Request::Put(put), Outcome::Ok { .. } | Outcome::Unknown { .. }) => {
+                    numbers.insert(&put.key, 0);
+                }
+                (Request::Put(_), Outcome::Refused { .. })
+                | (Request::Range(_) | Request::DeleteRange(_), _) => {}
+            }
+        }
+        let mut sorted: Vec<&'h [u8]> = numbers.keys().copied().collect();
+        sorted.sort_unstable();
+        for (number, key) in sorted.iter().enumerate() {
+            numbers.insert(key, number);
+        }
+        Self { sorted, numbers }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    pub(super) fn bytes(&self, key: KeyId) -> &'h [u8] {
+        self.sorted[key]
+    }
+
+    pub(super) fn number(&self, key: &[u8]) -> Option<KeyId> {
+        self.numbers.get(key).copied()
+    }
+
+    pub(super) fn span(&self, range: KeyRange<'_>) -> Span {
+        if let KeyRange::One(key) = range {
+            return self.number(key).map_or(Span::NONE, Span::one);
+        }
+        Span {
+            from: self.sorted.partition_point(|key| *key < range.first()),
+            to: self.sorted.partition_point(|key| !range.ends_before(key)),
+        }
+    }
+}
+
+/// FNV-1a.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
