@@ -23,7 +23,10 @@ mod ops;
 use quorate_core::random::Random;
 
 use super::{Fault, Plan, Settings};
-use crate::clock::{MILLI, SECOND};
+use crate::clock::{MILLI, Micros, SECOND};
+
+/// Short spans are drawn in steps of this.
+const STEP: Micros = 10;
 
 /// What a run is after.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,7 +87,7 @@ impl Draw {
         };
         let eight = self.profile == Profile::Eight;
         let heartbeat = if eight { 20 } else { self.pick(&[20, 30, 50]) } * MILLI;
-        let latency = self.between(100, 3 * MILLI);
+        let latency = self.short(100, 3 * MILLI);
         let seed = self.settings.seed;
         self.settings = Settings {
             seed,
@@ -93,10 +96,10 @@ impl Draw {
             heartbeat,
             election: heartbeat * self.between(6, 10),
             latency,
-            jitter: self.between(0, 2 * latency),
-            service: self.between(5, 100),
-            disk_write: self.between(20, 200),
-            disk_sync: self.between(100, 4 * MILLI),
+            jitter: self.short(0, 2 * latency),
+            service: self.short(10, 100),
+            disk_write: self.short(20, 200),
+            disk_sync: self.short(100, 4 * MILLI),
             segment: self.pick(&[4, 8, 16, 64]) << 10,
             discard: self.pick(&[8, 32, 128, 1000]),
             store_every: self.between(5, 100) * MILLI,
@@ -119,6 +122,16 @@ impl Draw {
             Profile::Rush => 250,
             Profile::Patient => 10,
         }
+    }
+
+    /// A span between two, in whole milliseconds: a plan is for reading.
+    fn span(&mut self, low: Micros, high: Micros) -> Micros {
+        self.between(low / MILLI, high / MILLI) * MILLI
+    }
+
+    /// A short span, in hundredths of milliseconds.
+    fn short(&mut self, low: Micros, high: Micros) -> Micros {
+        self.between(low / STEP, high / STEP) * STEP
     }
 
     /// One of `low..=high`.

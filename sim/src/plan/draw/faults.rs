@@ -65,7 +65,7 @@ impl Draw {
         while at < self.settings.duration && !kinds.is_empty() {
             let kind = self.pick(&kinds);
             self.fault(kind, at);
-            at += self.between(gap / 4, 2 * gap);
+            at += self.span(gap / 4, 2 * gap);
         }
     }
 
@@ -88,8 +88,8 @@ impl Draw {
 
     fn fault(&mut self, kind: Kind, at: Micros) {
         let election = self.settings.election;
-        let short = self.between(election / 4, 2 * election);
-        let long = self.between(election, 6 * election);
+        let short = self.span(election / 4, 2 * election);
+        let long = self.span(election, 6 * election);
         let whom = self.target();
         let (when, lasts, what) = match kind {
             Kind::Crash => (When::At(at), short, What::Crash(whom)),
@@ -108,14 +108,14 @@ impl Draw {
             Kind::Reorder => self.weather(at, 500_000, What::Reorder),
             Kind::Delay => self.weather(at, 200_000, What::Delay),
             Kind::Drift => {
-                let ppm = self.either_sign(1_000, 200_000);
-                (When::At(at), self.between(election, 4 * SECOND), What::Drift(whom, ppm))
+                let ppm = 100 * self.either_sign(10, 2_000);
+                (When::At(at), self.span(election, 4 * SECOND), What::Drift(whom, ppm))
             }
             Kind::Freeze => {
-                (When::At(at), self.between(election, 4 * SECOND), What::Drift(whom, FROZEN))
+                (When::At(at), self.span(election, 4 * SECOND), What::Drift(whom, FROZEN))
             }
             Kind::Jump => {
-                let by = self.either_sign(20 * MILLI, 10 * SECOND);
+                let by = MILLI as i64 * self.either_sign(20, 10_000);
                 (When::At(at), short, What::Jump(whom, by))
             }
             Kind::AimedCrash => (self.moment(at), short, What::Crash(Target::It)),
@@ -180,8 +180,8 @@ impl Draw {
     ) -> (When, Micros, What) {
         let target = if self.chance(50) { Target::All } else { Target::Member(self.member()) };
         let rate = self.pick(&[10_000, 50_000, 200_000, 500_000]).min(most);
-        let by = self.between(MILLI, self.settings.election);
-        let lasts = self.between(self.settings.election, 4 * SECOND);
+        let by = self.span(MILLI, self.settings.election);
+        let lasts = self.span(self.settings.election, 4 * SECOND);
         (When::At(at), lasts, make(target, rate, by))
     }
 
