@@ -12,6 +12,8 @@
 //! Not here: what clients saw (`judge.rs`), progress (`world/liveness.rs`).
 
 mod member;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -11,7 +11,7 @@
 //!   op 1 client 0 think 120ms put k1 size 24
 //!   op 2 client 0 think 50ms range k0 k5 limit 3
 //! ```
-//! A plan is drawn from a seed, or written by hand, or it is what was left of another one. Faults
+//! Rates are in millionths. A plan is drawn from a seed, or written by hand, or it is what was left of another one. Faults
 //! and operations keep their numbers when others are taken out, and chance speaks of them by
 //! number (`fate.rs`): a shorter plan is the same run with something left out.
 //!
