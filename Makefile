@@ -26,7 +26,8 @@ test: ## run all tests, the simulated clusters among them
 check: ## read only: format, lints, docs, and that the core needs no std
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="$(RUSTDOCFLAGS) --cfg madsim -D warnings" cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="$(RUSTDOCFLAGS) --cfg madsim -D warnings -A rustdoc::private_intra_doc_links" \
+	  cargo doc --workspace --no-deps --locked --document-private-items
 	@! grep -rnE --include='*.rs' --exclude=tests.rs '(^|[^[:alnum:]_:])(std::|extern crate std)' core/src \
 	  || { echo 'core/ must do without std: use core or alloc' >&2; false; }
 	@grep -q '^#!\[no_std\]' core/src/lib.rs

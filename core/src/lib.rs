@@ -11,7 +11,7 @@
 //!               +------> Send    --> another member's Input::Receive
 //! ```
 //!
-//! Reading order: [`types`] (a newtype per quantity), [`random`], [`planted`]; [`api`] (the
+//! Reading order: [`types`] (a newtype per quantity), [`random`], [`mod@planted`]; [`api`] (the
 //! wire messages and what a client may be refused), [`request`] (the life of a request);
 //! [`raft`] (consensus), [`member`] (consensus with its clients); [`wal`] (the log on disk);
 //! [`store`] (the key space); [`actors`] (how a driver strings them together).

@@ -26,7 +26,7 @@
 //! * [`revision::endpoints`] for members that answer stale reads, if the history tells their lives
 //!   apart.
 //!
-//! All give a [`Verdict`](linearizable::Verdict): legal with counters, illegal with the operations
+//! All give a [`Verdict`]: legal with counters, illegal with the operations
 //! that contradict each other, or unknown, which is an honest "I gave up" and no hint.
 //!
 //! ```

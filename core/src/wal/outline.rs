@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   index  1 .. 4   5   6   7   8   9  10
-//!   term   dropped  2   2   2   5   5   6        base 4@2, last 10@6, terms [5@2, 8@5, 10@6]
+//!   term   dropped  2   2   2   5   5   6        base 4@2, last 10@6, terms [3@2, 8@5, 10@6]
 //! ```
 //! The planner needs no more of the log to refuse what a log can never become; start-up uses the
 //! very same rules on what it reads. So each rule stands at the writer and at the reader.
@@ -23,7 +23,7 @@ use crate::types::{Index, LogId, Term};
 pub(super) struct Outline {
     base: LogId,
     last: LogId,
-    /// The first known entry of each term, in order; all entries from the first one on are known.
+    /// The first known entry of each term, in order; from the first one on, all are known.
     terms: Vec<LogId>,
 }
 
@@ -73,16 +73,9 @@ impl Outline {
     pub(super) fn discard(&mut self, mark: LogId) {
         assert!(self.holds(mark), "W6: {mark} is no entry of a log {} to {}", self.base, self.last);
         self.base = mark;
-        if mark.index == self.last.index {
-            self.terms.clear();
-            return;
-        }
-        let first = mark.index.next();
-        let covering = self.terms.iter().rposition(|start| start.index <= first);
+        // The term that the mark lies in goes on behind it.
+        let covering = self.terms.iter().rposition(|start| start.index <= mark.index);
         self.terms.drain(..covering.unwrap_or(0));
-        if let Some(start) = self.terms.first_mut() {
-            start.index = start.index.max(first);
-        }
     }
 
     /// Puts a mark in the place of the whole log (Raft §7, "discard the entire log").

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! room in the segment    Write  Sync
-//! none                   Create draft  Write header and batch  Sync  Rename  SyncDir
+//! none                   Create draft  Write header and batch  Sync  SyncDir  Rename  SyncDir
 //! a mark allows it       .. then, oldest first: Remove  SyncDir
 //! ```
 //! After a start the first plan takes a new segment, so that no old tail is ever written again;
@@ -81,7 +81,7 @@ pub(super) struct Ended {
 }
 
 impl Wal {
-    /// The plan of a new log with its founding entry, for a directory in which [`super::recover`]
+    /// The plan of a new log with its founding entry, for a directory in which [`super::recover()`]
     /// found nothing. Cut short anywhere, it leaves nothing or a whole log.
     pub fn create(identity: Identity, layout: Layout, founding: Entry, out: &mut Vec<FileOp>) {
         let first = LogId { index: Index(1), term: Term(1) };
@@ -137,7 +137,7 @@ impl Wal {
     }
 
     fn merge<'a>(&mut self, write: &'a Write, pending: &mut Pending<'a>) {
-        assert!(write.number > self.planned, "write {} after {}", write.number, self.planned);
+        assert!(write.number > self.planned, "W1: write {} after {}", write.number, self.planned);
         assert!(self.promise().allows(&write.hard), "W3: {} after {}", write.hard, self.hard);
         self.planned = write.number;
         self.hard = write.hard;
@@ -145,7 +145,11 @@ impl Wal {
             self.discard(mark, pending);
         }
         for entry in &write.entries {
-            assert!(entry.term <= self.hard.term, "{entry} is of a later term than {}", self.hard);
+            assert!(
+                entry.term <= self.hard.term,
+                "W3: {entry} is of a later term than {}",
+                self.hard
+            );
             self.outline.push(entry.id());
         }
         if let Some(first) = write.entries.first() {
@@ -159,7 +163,7 @@ impl Wal {
         if mark.index <= self.outline.base().index {
             return; // Late news: more than that is discarded already.
         }
-        assert!(mark.term <= self.hard.term, "{mark} is of a later term than {}", self.hard);
+        assert!(mark.term <= self.hard.term, "W3: {mark} is of a later term than {}", self.hard);
         if self.outline.holds(mark) {
             self.outline.discard(mark);
         } else {
@@ -204,6 +208,8 @@ impl Wal {
             FileOp::Create { name: from.clone(), size },
             FileOp::Write { name: from.clone(), offset: 0, bytes },
             FileOp::Sync { name: from.clone() },
+            // Or a rename that overtakes the creation could move the draft of an earlier life.
+            FileOp::SyncDir,
             FileOp::Rename { from, to },
             FileOp::SyncDir,
         ]);

@@ -289,20 +289,23 @@ fn only_a_batch_of_which_every_sector_came_counts() {
     }
 }
 
-/// Every single point of a founding, without chance.
+/// Every single point of a founding, and of the one after it, which finds the first one's draft.
 #[test]
 fn a_founding_that_was_cut_short_leaves_nothing_or_all() {
     let ops = creation(layout(4096));
-    for done in 0..=ops.len() {
+    let ends = (0..=ops.len()).flat_map(|first| (0..=ops.len()).map(move |second| (first, second)));
+    for (first, second) in ends {
         for seed in 0..200 {
-            let mut disk = Disk::default();
-            disk.run_all(&ops[..done]);
-            disk.lose_power(&mut Random::new(seed));
-            let log = found(recover(&disk, layout(4096)));
-            assert!(done < ops.len() || log.is_some());
-            assert!(log.is_none_or(|log| Model::of(&log) == Model::founded()));
-            disk.run_all(&ops);
-            assert!(found(recover(&disk, layout(4096))).is_some());
+            let (mut disk, mut random) = (Disk::default(), Random::new(seed));
+            for done in [first, second] {
+                if let Ok(Found::Nothing) = recover(&disk, layout(4096)) {
+                    disk.run_all(&ops[..done]);
+                }
+                disk.lose_power(&mut random);
+                let log = found(recover(&disk, layout(4096)));
+                assert!(done < ops.len() || log.is_some());
+                assert!(log.is_none_or(|log| Model::of(&log) == Model::founded()));
+            }
         }
     }
 }

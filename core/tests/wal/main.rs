@@ -2,7 +2,8 @@
 //!
 //! `disk.rs` is the disk, `model.rs` what the log must remember; the other files hold the tests:
 //! `plan.rs` (which operations), `crash.rs` (power loss anywhere), `rot.rs` (every bit flipped),
-//! `foreign.rs` (garbage and forgery), `format.rs` (the bytes on disk), `speed.rs` (ignored).
+//! `foreign.rs` (garbage and forgery), `format.rs` (the bytes on disk), `planted.rs` (the planted
+//! bug, in a planted build), `speed.rs` (ignored).
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
@@ -12,5 +13,7 @@ mod foreign;
 mod format;
 mod model;
 mod plan;
+#[cfg(planted)]
+mod planted;
 mod rot;
 mod speed;

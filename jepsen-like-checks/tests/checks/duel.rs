@@ -4,7 +4,8 @@
 //! legal by the guided judge without exception; the search may run out of budget.
 
 use quorate_checks::history::History;
-use quorate_checks::linearizable::{Budget, Verdict, guided, wgl};
+use quorate_checks::linearizable::{Budget, Undecided, Verdict, guided, wgl};
+use quorate_checks::revision;
 
 use crate::generate::{self, Shape};
 use crate::mutate;
@@ -24,6 +25,9 @@ impl Tally {
     fn add(&mut self, history: &History, what: &str) {
         let budget = Budget { steps: 20_000, states: 20_000 };
         let one = guided::judge(history, budget);
+        if let Err(fault) = revision::real_time(history) {
+            assert!(matches!(one, Verdict::Illegal(_)), "{what}: {fault}, but guided: {one}");
+        }
         let two = wgl::judge(history, budget);
         *match (&one, &two) {
             (Verdict::Linearizable(counters), Verdict::Linearizable(_)) => {
@@ -76,9 +80,12 @@ fn duel(seeds: std::ops::Range<u64>) -> (Tally, Tally) {
     for (number, shape) in shapes().into_iter().enumerate() {
         for seed in seeds.clone() {
             let history = generate::history(shape, seed);
-            legal.add(&history, &format!("legal, shape {number}, seed {seed}"));
-            let history = mutate::corrupted(&history, seed);
-            corrupted.add(&history, &format!("corrupted, shape {number}, seed {seed}"));
+            let what = format!("shape {number}, seed {seed}");
+            legal.add(&history, &what);
+            assert!(revision::sessions(&history).is_ok(), "{what}");
+            // Mostly one to three corruptions, now and then so many that little is left.
+            let most = if seed % 10 == 0 { 30 } else { 3 };
+            corrupted.add(&mutate::corrupted(&history, seed, most), &format!("corrupted {what}"));
         }
     }
     println!("legal: {legal:?}\ncorrupted: {corrupted:?}");
@@ -90,9 +97,9 @@ fn duel(seeds: std::ops::Range<u64>) -> (Tally, Tally) {
 
 #[test]
 fn judges_agree() {
-    let (legal, corrupted) = duel(0..500);
-    assert!(legal.both_legal > 4_000 && legal.took_effect > 2_500, "too easy: {legal:?}");
-    assert!(corrupted.both_illegal > 1_800 && corrupted.both_legal > 1_000, "{corrupted:?}");
+    let (legal, corrupted) = duel(0..700);
+    assert!(legal.both_legal > 6_000 && legal.took_effect > 3_500, "too easy: {legal:?}");
+    assert!(corrupted.both_illegal > 2_500 && corrupted.both_legal > 1_500, "{corrupted:?}");
 }
 
 /// `SEEDS=100000 cargo test -p quorate-checks --release -- --ignored --nocapture soak`
@@ -100,7 +107,7 @@ fn judges_agree() {
 #[ignore = "takes as long as it is told to"]
 fn soak() {
     let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    duel(500..seeds.unwrap_or(10_000));
+    duel(700..seeds.unwrap_or(10_000));
 }
 
 /// Histories that the search could never finish, with as many lost answers as a run full of faults
@@ -128,4 +135,22 @@ fn the_guided_judge_is_sure_of_large_histories() {
         let verdict = guided::judge(&mutate::forgetful(&history), Budget::default());
         assert!(matches!(verdict, Verdict::Illegal(_)), "seed {seed}: {verdict}");
     }
+}
+
+#[test]
+fn the_search_is_fast_where_little_overlaps() {
+    let shape = Shape { operations: 20_000, clients: 3, ..shapes()[0] };
+    let verdict = wgl::judge(&generate::history(shape, 1), Budget::default());
+    let Verdict::Linearizable(counters) = verdict else { panic!("{verdict}") };
+    assert!(counters.steps < 100_000, "{counters}");
+}
+
+#[test]
+fn judges_that_run_out_say_so() {
+    let history = generate::history(shapes()[1], 1);
+    let few = Budget { steps: 10, states: 1_000 };
+    assert_eq!(guided::judge(&history, few), Verdict::Unknown(Undecided::Steps(10)));
+    assert_eq!(wgl::judge(&history, few), Verdict::Unknown(Undecided::Steps(10)));
+    let forgetful = Budget { steps: 1_000, states: 10 };
+    assert_eq!(wgl::judge(&history, forgetful), Verdict::Unknown(Undecided::States(10)));
 }

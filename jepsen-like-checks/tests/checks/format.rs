@@ -9,6 +9,8 @@ use quorate_checks::history::{
     Lease, Malformed, Micros, OpNumber, Operation, Outcome, Problem, PutRequest, PutResponse,
     RangeRequest, RangeResponse, Reader, Refusal, Request, Response, Revision,
 };
+use quorate_checks::linearizable::{Budget, Verdict, guided, wgl};
+use quorate_checks::revision;
 
 const HEADER: &str = "{\"format\":\"quorate-history\",\"version\":1}\n";
 
@@ -20,11 +22,17 @@ fn byte_string() -> impl Strategy<Value = ByteString> {
     ]
 }
 
+/// Any number, but often one that a small history might hold.
+fn number() -> impl Strategy<Value = i64> {
+    prop_oneof![any::<i64>(), -1..5i64]
+}
+
 prop_compose! {
     fn key_value()(
         key in byte_string(),
         value in byte_string(),
-        (create, modified, version, lease) in any::<(i64, i64, i64, i64)>(),
+        (create, modified, version) in (number(), number(), number()),
+        lease in any::<i64>(),
     ) -> KeyValue {
         KeyValue {
             key,
@@ -47,7 +55,7 @@ prop_compose! {
         value in byte_string(),
         lease in -1..2i64,
         flag in any::<bool>(),
-        revision in any::<i64>(),
+        revision in number(),
         prev_kv in proptest::option::of(key_value()),
     ) -> (Request, Response) {
         let request = PutRequest { key, value, lease: Lease::new(lease), prev_kv: flag };
@@ -63,7 +71,7 @@ prop_compose! {
         limit in any::<u64>(),
         revision in proptest::option::of(1..i64::MAX),
         (serializable, count_only, keys_only, more) in any::<(bool, bool, bool, bool)>(),
-        (header, count) in any::<(i64, i64)>(),
+        (header, count) in (number(), number()),
         kvs in pairs(),
     ) -> (Request, Response) {
         let request = RangeRequest {
@@ -85,7 +93,7 @@ prop_compose! {
         key in byte_string(),
         range_end in byte_string(),
         prev_kv in any::<bool>(),
-        (header, deleted) in any::<(i64, i64)>(),
+        (header, deleted) in (number(), number()),
         prev_kvs in pairs(),
     ) -> (Request, Response) {
         let request = DeleteRangeRequest { key, range_end, prev_kv };
@@ -120,7 +128,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
 
     #[test]
     fn what_is_written_is_read(mut operations in proptest::collection::vec(operation(), 0..6)) {
@@ -130,6 +138,21 @@ proptest! {
         let text = history.write(Vec::new()).unwrap();
         prop_assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1 + history.operations().len());
         prop_assert_eq!(History::read(&text[..]).unwrap(), history);
+    }
+
+    #[test]
+    fn any_history_is_judged_without_a_panic(
+        mut operations in proptest::collection::vec(operation(), 0..6),
+    ) {
+        operations.sort_by_key(|operation| operation.number);
+        operations.dedup_by_key(|operation| operation.number);
+        let history = History::new(operations).unwrap();
+        let one = guided::judge(&history, Budget::default());
+        let two = wgl::judge(&history, Budget::default());
+        prop_assert_eq!(
+            matches!(one, Verdict::Illegal(_)), matches!(two, Verdict::Illegal(_)), "{} {}", one, two
+        );
+        drop((revision::sessions(&history), revision::endpoints(&history), one.to_string()));
     }
 
     #[test]

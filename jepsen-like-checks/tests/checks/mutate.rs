@@ -11,12 +11,14 @@ use quorate_checks::history::{
 
 use crate::generate::Rng;
 
-/// A copy of the history with one to three corruptions.
-pub fn corrupted(history: &History, seed: u64) -> History {
+/// A copy of the history with up to so many corruptions.
+pub fn corrupted(history: &History, seed: u64, most: u64) -> History {
     let mut rng = Rng(seed);
     let mut operations = history.operations().to_vec();
-    for _ in 0..=rng.below(3) {
-        corrupt(&mut operations, &mut rng);
+    for _ in 0..=rng.below(most) {
+        if !operations.is_empty() {
+            corrupt(&mut operations, &mut rng);
+        }
     }
     History::new(operations).expect("corrupted, yet well formed")
 }
