@@ -28,7 +28,7 @@ struct Flags {
     /// Human name of the member; its own key in --initial-cluster
     #[arg(long, default_value = "default")]
     name: String,
-    /// Directory with the data; the name with .etcd behind it if not given
+    /// Directory with the data; NAME.etcd, from --name, if not given
     #[arg(long)]
     data_dir: Option<PathBuf>,
     /// Where to listen for clients (gRPC and HTTP)
