@@ -56,6 +56,13 @@ impl<T> State<T> {
         self.pressing.len() + self.patient.len()
     }
 
+    fn add(&mut self, item: T, haste: Haste) {
+        match haste {
+            Haste::Pressing => self.pressing.push(item),
+            Haste::Patient => self.patient.push(item),
+        }
+    }
+
     /// Whether the receiver, resting so, has something to do.
     fn wakes(&self, rest: Rest) -> bool {
         self.closed
@@ -91,22 +98,26 @@ impl<T> Mailbox<T> {
         if state.closed || state.len() >= self.limit {
             return Err(Refused);
         }
-        match haste {
-            Haste::Pressing => state.pressing.push(item),
-            Haste::Patient => state.patient.push(item),
-        }
+        state.add(item, haste);
         self.wake(state, haste);
         Ok(())
     }
 
-    /// Sends several pressing items from outside; returns how many were refused.
-    pub fn offer_all(&self, mut items: Vec<T>) -> usize {
+    /// Sends several items from outside, with one wake; returns how many were refused.
+    pub fn offer_all(&self, items: impl IntoIterator<Item = (T, Haste)>) -> usize {
         let mut state = self.lock();
-        let room = if state.closed { 0 } else { self.limit.saturating_sub(state.len()) };
-        let refused = items.len().saturating_sub(room);
-        items.truncate(room);
-        state.pressing.append(&mut items);
-        self.wake(state, Haste::Pressing);
+        let (mut refused, mut most) = (0, Haste::Patient);
+        for (item, haste) in items {
+            if state.closed || state.len() >= self.limit {
+                refused += 1;
+                continue;
+            }
+            state.add(item, haste);
+            if haste == Haste::Pressing {
+                most = haste;
+            }
+        }
+        self.wake(state, most);
         refused
     }
 
@@ -207,7 +218,7 @@ mod tests {
     fn offers_are_bounded_and_answers_are_not() {
         let mailbox = Mailbox::new(2);
         assert_eq!(mailbox.offer(1, Haste::Patient), Ok(()));
-        assert_eq!(mailbox.offer_all(vec![2, 3, 4]), 2);
+        assert_eq!(mailbox.offer_all([2, 3, 4].map(|n| (n, Haste::Pressing))), 2);
         assert_eq!(mailbox.offer(5, Haste::Pressing), Err(Refused));
         mailbox.push(6);
         let mut taken = Vec::new();

@@ -20,7 +20,7 @@ mod flags;
 pub mod greeting;
 mod identity;
 mod logging;
-mod mailbox;
+pub mod mailbox;
 pub mod metrics;
 pub mod peer;
 mod process;

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use quorate_core::member::Input;
-use quorate_core::raft::Envelope;
+use quorate_core::raft::{Envelope, Message};
 use quorate_core::types::NodeId;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::rpc::peer::peer_server;
 use crate::rpc::peer::{Farewell, Frame};
 use crate::serve::greeting::Greeting;
+use crate::serve::mailbox::Haste;
 use crate::serve::replica::Replica;
 
 /// The service of other members.
@@ -45,7 +46,7 @@ impl peer_server::Peer for Peer {
 }
 
 impl Peer {
-    fn decode(&self, frame: &Frame, greeting: Greeting) -> Result<Vec<Input>, Status> {
+    fn decode(&self, frame: &Frame, greeting: Greeting) -> Result<Vec<(Input, Haste)>, Status> {
         let mut inputs = Vec::with_capacity(frame.envelopes.len());
         for bytes in &frame.envelopes {
             self.replica.metrics.peer_received.add(bytes.len() as u64);
@@ -55,8 +56,27 @@ impl Peer {
             if envelope.from != greeting.from || envelope.to != self.replica.identity.member {
                 return Err(Status::invalid_argument(format!("not on this stream: {envelope}")));
             }
-            inputs.push(Input::Receive(envelope));
+            let haste = haste(&envelope.message);
+            inputs.push((Input::Receive(envelope), haste));
         }
         Ok(inputs)
+    }
+}
+
+/// A forwarded command is a proposal like those of our own clients. All else is answered, or counts.
+fn haste(message: &Message) -> Haste {
+    match message {
+        Message::Forward { .. } => Haste::Patient,
+        Message::RequestPreVote { .. }
+        | Message::PreVote { .. }
+        | Message::RequestVote { .. }
+        | Message::Vote { .. }
+        | Message::Append { .. }
+        | Message::AppendAccepted { .. }
+        | Message::AppendRejected { .. }
+        | Message::Heartbeat { .. }
+        | Message::HeartbeatEcho { .. }
+        | Message::AskReadIndex { .. }
+        | Message::ReadIndex { .. } => Haste::Pressing,
     }
 }
