@@ -12,7 +12,7 @@
 
 use quorate_checks::history::{History, Operation};
 use quorate_checks::linearizable::{Budget, Verdict, guided, wgl};
-use quorate_checks::revision::sessions;
+use quorate_checks::revision::{endpoints, sessions};
 
 use crate::counters::{Counter, Counters};
 use crate::verdict::{Invariant, Violation};
@@ -59,7 +59,8 @@ pub fn judge(
 }
 
 fn first(history: &History) -> Verdict {
-    match sessions(history) {
+    // Endpoints are lives of members: a restart may bring an older state back.
+    match sessions(history).and_then(|_| endpoints(history)) {
         Ok(_) => guided::judge(history, ENOUGH),
         Err(rejection) => Verdict::Illegal(rejection),
     }

@@ -4,9 +4,10 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
@@ -44,6 +45,9 @@ enum Command {
         /// The seeds, as 1..100.
         #[arg(long, value_parser = seeds, default_value = "1..50")]
         seeds: Range<u64>,
+        /// Only this engine.
+        #[arg(long)]
+        engine: Option<Engine>,
     },
 }
 
@@ -112,7 +116,7 @@ fn main() -> ExitCode {
             print!("{}", Plan::draw(seed));
             Ok(true)
         }
-        Command::Hash { seeds } => print_hashes(&seeds),
+        Command::Hash { seeds, engine } => print_hashes(&seeds, engine),
     };
     match answer {
         Ok(true) => ExitCode::SUCCESS,
@@ -132,8 +136,8 @@ fn run_one(one: &One) -> Answer {
     };
     let mut reader: Option<Reader> = None;
     if !one.quiet {
-        print!("{plan}");
-        reader = Some(Box::new(|line| println!("{line}")));
+        show(&plan);
+        reader = Some(Box::new(|line| show(&format_args!("{line}\n"))));
     }
     let outcome = run(plan, one.engine, one.planted, reader);
     println!("{outcome}");
@@ -141,6 +145,13 @@ fn run_one(one: &One) -> Answer {
         write_history(&outcome, file)?;
     }
     Ok(outcome.verdict.is_ok())
+}
+
+/// Prints, and ends when nobody reads any more.
+fn show(text: &dyn Display) {
+    if write!(io::stdout(), "{text}").is_err() {
+        process::exit(2);
+    }
 }
 
 fn run_many(many: &Many) -> Answer {
@@ -173,8 +184,10 @@ fn hunt_bugs(hunt: &Hunt) -> Answer {
     Ok(all)
 }
 
-fn print_hashes(seeds: &Range<u64>) -> Answer {
-    for engine in Engine::ALL.into_iter().filter(|engine| engine.is_built()) {
+fn print_hashes(seeds: &Range<u64>, only: Option<Engine>) -> Answer {
+    let asked = |engine: &Engine| only.is_none_or(|only| only == *engine);
+    for engine in Engine::ALL.into_iter().filter(asked) {
+        check_build(engine, None)?;
         let tally = Sweep::new(seeds.clone(), engine).run(|| {});
         println!("{engine} {}..{} {:016x}", seeds.start, seeds.end, tally.hash);
     }

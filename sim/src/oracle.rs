@@ -12,6 +12,8 @@
 //! Not here: what clients saw (`judge.rs`), progress (`world/liveness.rs`).
 
 mod member;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -64,6 +66,12 @@ impl Turn {
         self.before.role == RoleKind::Leader
             && self.after.role == RoleKind::Leader
             && self.before.term == self.after.term
+    }
+
+    /// Whether the member led and its commit index moved.
+    #[must_use]
+    pub fn committed(&self) -> bool {
+        self.led() && self.after.commit > self.before.commit
     }
 
     /// Whether the member came to lead its term in this turn.

@@ -11,7 +11,7 @@
 //!   op 1 client 0 think 120ms put k1 size 24
 //!   op 2 client 0 think 50ms range k0 k5 limit 3
 //! ```
-//! A plan is drawn from a seed, or written by hand, or it is what was left of another one. Faults
+//! Rates are in millionths. A plan is drawn from a seed, or written by hand, or it is what was left of another one. Faults
 //! and operations keep their numbers when others are taken out, and chance speaks of them by
 //! number (`fate.rs`): a shorter plan is the same run with something left out.
 //!
@@ -160,6 +160,8 @@ words! {
         Syncs = "syncs",
         /// The member became leader.
         Leads = "leads",
+        /// The member leads, and its commit index moved.
+        Commits = "commits",
         /// Entries were applied and their rows not handed on yet.
         Applies = "applies",
         /// A batch of rows was handed to the durable copy.

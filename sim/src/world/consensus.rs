@@ -86,6 +86,9 @@ impl World {
             self.trace.event(self.now, format_args!("{} leads term {}", Name(at), turn.after.term));
             self.moment(at, Moment::Leads);
         }
+        if turn.committed() {
+            self.moment(at, Moment::Commits);
+        }
         self.pass_sends(at, boot, round.sends)?;
         if !self.is_alive(at, boot) {
             return Ok(());

@@ -17,13 +17,15 @@
 //! - A1. What a turn does follows from the world, the event and the time given with it.
 //! - A2. A process that crashed does nothing: events of an earlier life are void.
 //!
-//! Not here: one machine and its actors (`host.rs`, `consensus.rs`, `log.rs`, `applier.rs`,
-//! `desk.rs`), faults (`faults.rs`), clients (`clients.rs`), the end of a run (`liveness.rs`).
+//! Not here: the events (`event.rs`), one machine and its actors (`host.rs`, `consensus.rs`,
+//! `log.rs`, `applier.rs`, `desk.rs`), faults (`faults.rs`), clients (`clients.rs`), the end of a run
+//! (`liveness.rs`).
 
 mod applier;
 mod clients;
 mod consensus;
 mod desk;
+mod event;
 mod faults;
 mod host;
 mod ledger;
@@ -44,13 +46,15 @@ use crate::clock::{Micros, SECOND};
 use crate::counters::{Counter, Counters};
 use crate::fate::Fate;
 use crate::judge;
-use crate::network::{Flight, Network};
+use crate::network::Network;
 use crate::oracle::Oracle;
 use crate::plan::{Actor, Plan};
 use crate::trace::{Reader, Trace};
 use crate::verdict::{Invariant, Outcome, Violation};
+
 pub use clients::Reply;
 pub use desk::Call;
+pub use event::{Change, Event, Place};
 
 use clients::Clients;
 use faults::Faults;
@@ -62,115 +66,6 @@ use liveness::Phase;
 const CLUSTER: ClusterId = ClusterId(0xc1);
 /// The most that a run may take in the cluster's time, on top of its safety phase.
 const GRACE: Micros = 120 * SECOND;
-
-/// Something that is due at a time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// A machine starts its process.
-    Start {
-        /// Which, counted from 0.
-        host: usize,
-    },
-    /// An actor has something to do.
-    Turn {
-        /// Whose.
-        host: usize,
-        /// Of which life.
-        boot: u64,
-        /// Which.
-        actor: Actor,
-    },
-    /// A member's clock has moved by a tick.
-    Tick {
-        /// Whose.
-        host: usize,
-        /// Of which life.
-        boot: u64,
-        /// Which alarm: a clock that was bent gets a new one.
-        alarm: u64,
-    },
-    /// A message reaches its member.
-    Deliver(Flight),
-    /// A client's next operation is due.
-    Ask {
-        /// Which client.
-        client: usize,
-    },
-    /// A call reaches its member.
-    Arrive {
-        /// Whose call.
-        client: usize,
-        /// Its number.
-        number: u32,
-    },
-    /// An answer reaches its client.
-    Reply {
-        /// Which client.
-        client: usize,
-        /// The number of the call.
-        number: u32,
-    },
-    /// A client's patience is over.
-    GiveUp {
-        /// Which client.
-        client: usize,
-        /// The number of the call.
-        number: u32,
-    },
-    /// A fault begins at its time.
-    Fault {
-        /// Its place in the plan.
-        place: usize,
-    },
-    /// A fault ends.
-    Relief {
-        /// Its place in the plan.
-        place: usize,
-    },
-    /// All faults end, or progress is looked at.
-    Inspect,
-}
-
-/// Where an event happens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// In an actor of a member.
-    Actor(usize, Actor),
-    /// On the wire.
-    Wire,
-    /// At a client.
-    Client(usize),
-    /// Nowhere in the cluster.
-    Outside,
-}
-
-/// What becomes of the process of a member.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
-    /// It is gone.
-    Killed(usize),
-    /// It begins.
-    Started(usize),
-}
-
-impl Event {
-    /// Where it happens.
-    #[must_use]
-    pub const fn place(self) -> Place {
-        match self {
-            Self::Turn { host, actor, .. } => Place::Actor(host, actor),
-            Self::Tick { host, .. } => Place::Actor(host, Actor::Consensus),
-            Self::Deliver(_) => Place::Wire,
-            Self::Arrive { .. } => Place::Wire,
-            Self::Ask { client } | Self::Reply { client, .. } | Self::GiveUp { client, .. } => {
-                Place::Client(client)
-            }
-            Self::Start { .. } | Self::Fault { .. } | Self::Relief { .. } | Self::Inspect => {
-                Place::Outside
-            }
-        }
-    }
-}
 
 /// The whole of a run.
 pub struct World {

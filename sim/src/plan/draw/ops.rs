@@ -14,7 +14,7 @@ impl Draw {
         for client in 0..self.settings.clients as u8 {
             let mut at = 0;
             while at < self.settings.duration {
-                let think = self.between(MILLI, think);
+                let think = self.span(MILLI, think);
                 at += think;
                 let request = self.request(keys, long);
                 ops.push((at, Op { number: 0, client, think, request }));
