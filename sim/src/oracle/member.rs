@@ -136,8 +136,13 @@ impl Watched {
         if self.requested.hard.term > term {
             return self.durable.hard.term >= term;
         }
-        let same = self.durable.term_at(matched) == self.requested.term_at(matched);
-        self.durable.hard.term >= term && (matched <= self.durable.base.index || same)
+        let (durable, requested) = (&self.durable, &self.requested);
+        let held = if matched < requested.base.index {
+            matched <= durable.last() // What may be forgotten was durable once, and is still there.
+        } else {
+            matched <= durable.base.index || durable.term_at(matched) == requested.term_at(matched)
+        };
+        durable.hard.term >= term && held
     }
 
     pub fn on_turn(&mut self, turn: &Turn) -> Check {

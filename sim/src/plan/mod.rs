@@ -195,6 +195,16 @@ words! {
     }
 }
 
+words! {
+    /// What a read leaves out.
+    Only {
+        /// The values.
+        Keys = "keys-only",
+        /// The pairs.
+        Count = "count-only",
+    }
+}
+
 /// Everything that decides a run, save the engine.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
@@ -348,6 +358,8 @@ pub struct Range {
     pub back: Option<u32>,
     /// Whether the member may answer from what it has.
     pub serializable: bool,
+    /// Whether the answer is not to show everything.
+    pub only: Option<Only>,
 }
 
 /// Neighbouring keys.

@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::{FromStr, SplitWhitespace};
 
 use super::{
-    Actor, Direction, Fault, Flight, Keys, Moment, Op, Plan, Range, Request, Settings, Target,
-    Unit, VERSION, What, When, Who,
+    Actor, Direction, Fault, Flight, Keys, Moment, Only, Op, Plan, Range, Request, Settings,
+    Target, Unit, VERSION, What, When, Who,
 };
 use crate::clock::{MILLI, Micros, SECOND};
 
@@ -303,6 +303,9 @@ impl fmt::Display for Range {
         if self.limit > 0 {
             write!(f, " limit {}", self.limit)?;
         }
+        if let Some(only) = self.only {
+            write!(f, " {}", only.word())?;
+        }
         self.back.map_or(Ok(()), |back| write!(f, " back {back}"))
     }
 }
@@ -312,8 +315,9 @@ impl Range {
         let keys = Keys::read(words)?;
         let serializable = words.flag("serializable");
         let limit = if words.flag("limit") { words.number()? } else { 0 };
+        let only = Only::ALL.iter().copied().find(|only| words.flag(only.word()));
         let back = if words.flag("back") { Some(words.number()?) } else { None };
-        Ok(Self { keys, limit, back, serializable })
+        Ok(Self { keys, limit, back, serializable, only })
     }
 }
 

@@ -28,7 +28,7 @@ use super::desk::Call;
 use super::liveness::Phase;
 use super::{Event, World};
 use crate::counters::Counter;
-use crate::plan::{Keys, Op, Plan, Range, Request};
+use crate::plan::{Keys, Only, Op, Plan, Range, Request};
 use crate::record::{self, Asked};
 
 /// Operations of probers are numbered from here.
@@ -172,7 +172,8 @@ impl World {
 
     /// Lets every prober demand a put and a look at everything.
     pub(super) fn open_probers(&mut self) {
-        let everything = Range { keys: Keys::From(0), limit: 0, back: None, serializable: false };
+        let everything =
+            Range { keys: Keys::From(0), limit: 0, back: None, serializable: false, only: None };
         for client in self.clients.planned..self.clients.len() {
             let put = Request::Put { key: client as u8, size: 0, prev: true };
             self.clients.list[client].wants = [put, Request::Range(everything)].into();
@@ -330,7 +331,7 @@ fn call(number: u32, request: &Request, newest: i64) -> Call {
             let (key, range_end) = bounds(keys);
             Call::DeleteRange(DeleteRangeRequest { key, range_end, prev_kv: prev })
         }
-        Request::Range(Range { keys, limit, back, serializable }) => {
+        Request::Range(Range { keys, limit, back, serializable, only }) => {
             let (key, range_end) = bounds(keys);
             let revision = back.map_or(0, |back| (newest - i64::from(back)).max(1));
             let limit = i64::from(limit);
@@ -340,6 +341,8 @@ fn call(number: u32, request: &Request, newest: i64) -> Call {
                 limit,
                 revision,
                 serializable,
+                keys_only: only == Some(Only::Keys),
+                count_only: only == Some(Only::Count),
                 ..Default::default()
             })
         }

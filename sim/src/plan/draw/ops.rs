@@ -2,7 +2,7 @@
 
 use super::{Draw, Profile};
 use crate::clock::{MILLI, Micros, SECOND};
-use crate::plan::{Keys, Op, Range, Request};
+use crate::plan::{Keys, Only, Op, Range, Request};
 
 impl Draw {
     /// Operations for as long as things go wrong, if every answer came at once.
@@ -51,7 +51,8 @@ impl Draw {
 
     fn range(&mut self, keys: u8, serializable: bool, back: Option<u32>) -> Request {
         let limit = if self.chance(25) { self.between(1, 4) as u32 } else { 0 };
-        Request::Range(Range { keys: self.keys(keys), limit, back, serializable })
+        let only = if self.chance(10) { Some(self.pick(Only::ALL)) } else { None };
+        Request::Range(Range { keys: self.keys(keys), limit, back, serializable, only })
     }
 
     fn keys(&mut self, keys: u8) -> Keys {
