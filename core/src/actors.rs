@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use crate::api::{Refusal, Response, Unavailable};
 use crate::member::{Config, Input, Member, Output};
 use crate::raft::{Entry, Envelope, Start, View};
-use crate::store::{Row, Store};
+use crate::store::{Fact, Row, Store, Written};
 use crate::types::{NodeId, RequestId};
 use crate::wal::{Recovered, Write};
 
@@ -95,15 +95,21 @@ pub struct Effects {
     pub answers: Vec<(RequestId, Answer)>,
     /// For the durable copy, in order.
     pub rows: Vec<Row>,
+    /// For the watchers, in order: a whole number of transactions.
+    pub events: Vec<Written>,
+    /// For consensus, in order.
+    pub facts: Vec<Fact>,
 }
 
 /// Applies entries in order. The caller holds the store's only mutable borrow meanwhile, tells the
-/// waiters after it has let go of it, and hands [`Input::Applied`] back last.
+/// waiters after it has let go of it, and hands [`Input::Applied`] back last, with the facts.
 pub fn apply(store: &mut Store, entries: &[Entry]) -> Effects {
     let mut effects = Effects::default();
     for entry in entries {
         let applied = store.apply(entry);
         effects.rows.extend(applied.rows);
+        effects.events.extend(applied.events);
+        effects.facts.extend(applied.facts);
         if let Some((id, result)) = applied.reply {
             effects.answers.push((id, Answer::Applied(result)));
         }

@@ -34,6 +34,7 @@ use crate::api::wire::command::Action;
 use crate::planted::Bug;
 use crate::raft::{self, Entry, Envelope, Message, Raft, Reader, Start, View};
 use crate::request::{self, Request, requester_of};
+use crate::store::Fact;
 use crate::types::{ClusterId, Index, LogId, NodeId, RequestId, Term, Ticks};
 use crate::wal::{Receipt, Write};
 
@@ -59,7 +60,12 @@ pub enum Input {
     /// Writes became durable. Only a plan that was carried out has such a receipt.
     Persisted(Receipt),
     /// The store applied everything up to here.
-    Applied(LogId),
+    Applied {
+        /// The last entry.
+        id: LogId,
+        /// What those entries changed that consensus keeps time or count by, in order.
+        facts: Vec<Fact>,
+    },
     /// The store's durable copy was synced up to here: the log before it is not needed to restart.
     Stored(Index),
 }
@@ -190,7 +196,7 @@ impl Member {
             Input::Receive(envelope) => self.on_receive(envelope),
             Input::Request(id, request) => self.on_request(id, request),
             Input::Persisted(receipt) => self.raft.persisted(&receipt),
-            Input::Applied(id) => self.raft.applied(id.index),
+            Input::Applied { id, .. } => self.raft.applied(id.index),
             Input::Stored(index) => self.raft.stored(index),
         }
     }
@@ -382,7 +388,7 @@ impl fmt::Display for Input {
             Self::Request(id, Request::Propose(_)) => write!(f, "request {id} propose"),
             Self::Request(id, Request::Read) => write!(f, "request {id} read"),
             Self::Persisted(receipt) => write!(f, "durable w{}", receipt.number()),
-            Self::Applied(id) => write!(f, "applied {id}"),
+            Self::Applied { id, .. } => write!(f, "applied {id}"),
             Self::Stored(index) => write!(f, "stored {index}"),
         }
     }

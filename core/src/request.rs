@@ -86,7 +86,14 @@ pub fn check(action: &Action) -> Result<(), Refusal> {
     match action {
         Action::Put(put) => check_put(put),
         Action::DeleteRange(delete) if delete.key.is_empty() => Err(Refusal::EmptyKey),
-        Action::DeleteRange(_) | Action::Configuration(_) | Action::Publish(_) => Ok(()),
+        Action::DeleteRange(_)
+        | Action::Txn(_)
+        | Action::Compact(_)
+        | Action::LeaseGrant(_)
+        | Action::LeaseRevoke(_)
+        | Action::LeaseCheckpoint(_)
+        | Action::Configuration(_)
+        | Action::Publish(_) => Ok(()),
     }
 }
 

@@ -45,6 +45,14 @@ pub struct RequestId {
     pub n: u64,
 }
 
+/// One lease. Clients may choose any number but 0, negative ones too (semantics LE-1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct LeaseId(pub i64);
+
+/// A span of time as the API counts it: a lease's TTL.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
+pub struct Seconds(pub i64);
+
 /// What a restart must read back and no one may be told before it is durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HardState {
@@ -127,6 +135,18 @@ impl fmt::Display for Ticks {
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.index, self.term)
+    }
+}
+
+impl fmt::Display for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}s", self.0)
     }
 }
 

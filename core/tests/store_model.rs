@@ -201,6 +201,11 @@ fn expect(model: &mut Model, action: &Action) -> Result<Response, Refusal> {
         Action::Put(put) => model.put(put).map(Response::Put),
         Action::DeleteRange(delete) => Ok(Response::DeleteRange(model.delete(delete))),
         Action::Configuration(_) | Action::Publish(_) => Ok(Response::Done),
+        Action::Txn(_)
+        | Action::Compact(_)
+        | Action::LeaseGrant(_)
+        | Action::LeaseRevoke(_)
+        | Action::LeaseCheckpoint(_) => panic!("this model has none"),
     }
 }
 

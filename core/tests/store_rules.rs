@@ -307,10 +307,10 @@ fn kv_33_a_row_is_the_encoded_pair_under_its_revision() {
     let applied = node.run(Action::Put(put("a", "2")));
     let [row] = &applied.rows[..] else { panic!() };
     assert_eq!(row.key, [b"k", &3i64.to_be_bytes()[..], &[0; 8]].concat());
-    assert_eq!(row.value, node.get("a").unwrap().encode_to_vec());
+    assert_eq!(row.value, Some(node.get("a").unwrap().encode_to_vec().into()));
     let applied = node.run(Action::DeleteRange(delete("a", "")));
     let tombstone = quorate_core::api::mvccpb::KeyValue { key: "a".into(), ..Default::default() };
-    assert_eq!(applied.rows[0].value, tombstone.encode_to_vec());
+    assert_eq!(applied.rows[0].value, Some(tombstone.encode_to_vec().into()));
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn sizes_are_the_bytes_of_the_rows() {
     node.flush();
     let position = node.store.position_row();
     let all: usize = node.disk.iter().map(|(key, value)| key.len() + value.len()).sum();
-    let size = (all - position.key.len() - position.value.len()) as u64;
+    let size = (all - position.weight()) as u64;
     assert_eq!(node.store.size_in_use(), size);
     assert!(node.store.size() > size, "the member that went took bytes with it");
 }

@@ -174,7 +174,7 @@ fn hunt_bugs(hunt: &Hunt) -> Answer {
     check_build(hunt.engine, Some(Bug::ALL[0]))?;
     println!("{:<26}{:<10}{:>7}  invariant", "bug", "", "seeds");
     let mut all = true;
-    for bug in Bug::ALL {
+    for bug in Bug::ALL.iter().copied() {
         let bar = progress(hunt.max_seeds, bug.name());
         let found = bugs::hunt(bug, 1..hunt.max_seeds + 1, hunt.engine, || bar.inc(1));
         bar.finish_and_clear();
@@ -250,6 +250,6 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 
 fn bug(name: &str) -> Result<Bug, String> {
     let names: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
-    let found = Bug::ALL.into_iter().find(|bug| bug.name() == name);
+    let found = Bug::ALL.iter().copied().find(|bug| bug.name() == name);
     found.ok_or_else(|| format!("no bug is called {name}: {}", names.join(", ")))
 }

@@ -36,7 +36,7 @@ impl Vault {
     /// Makes everything handed over durable.
     pub fn sync(&mut self) {
         for row in self.handed.drain(..).flatten() {
-            self.base.insert(row.key, row.value);
+            write(&mut self.base, row);
         }
     }
 
@@ -52,9 +52,16 @@ impl Vault {
     #[must_use]
     pub fn rows(&self) -> BTreeMap<Bytes, Bytes> {
         let mut rows = self.base.clone();
-        rows.extend(self.handed.iter().flatten().map(|row| (row.key.clone(), row.value.clone())));
+        self.handed.iter().flatten().for_each(|row| write(&mut rows, row.clone()));
         rows
     }
+}
+
+fn write(rows: &mut BTreeMap<Bytes, Bytes>, row: Row) {
+    match row.value {
+        Some(value) => rows.insert(row.key, value),
+        None => rows.remove(&row.key),
+    };
 }
 
 #[cfg(test)]
@@ -62,7 +69,7 @@ mod tests {
     use super::*;
 
     fn batch(n: u8) -> Vec<Row> {
-        vec![Row { key: vec![n].into(), value: vec![n].into() }]
+        vec![Row { key: vec![n].into(), value: Some(vec![n].into()) }]
     }
 
     #[test]

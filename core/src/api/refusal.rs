@@ -48,6 +48,14 @@ pub enum Refusal {
     LeaseNotFound,
     /// The encoded command is over `max-request-bytes`.
     TooLarge,
+    /// A transaction that would change a key twice (TX-8).
+    DuplicateKey,
+    /// A transaction with too many compares or operations (TX-9).
+    TooManyOps,
+    /// A grant that names a lease that exists.
+    LeaseExists,
+    /// A grant with a TTL of more than 9,000,000,000 s.
+    LeaseTtlTooLarge,
 }
 
 /// What one member cannot do at this moment.
@@ -94,6 +102,14 @@ impl Refusal {
             }
             Self::LeaseNotFound => (Code::NotFound, "etcdserver: requested lease not found"),
             Self::TooLarge => (Code::InvalidArgument, "etcdserver: request is too large"),
+            Self::DuplicateKey => {
+                (Code::InvalidArgument, "etcdserver: duplicate key given in txn request")
+            }
+            Self::TooManyOps => {
+                (Code::InvalidArgument, "etcdserver: too many operations in txn request")
+            }
+            Self::LeaseExists => (Code::FailedPrecondition, "etcdserver: lease already exists"),
+            Self::LeaseTtlTooLarge => (Code::OutOfRange, "etcdserver: too large lease TTL"),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The result of an applied command, equal on every member, and the header that makes it the
 //! answer of one of them.
 
-use crate::api::etcdserverpb::{DeleteRangeResponse, PutResponse, ResponseHeader};
+use crate::api::etcdserverpb::{
+    CompactionResponse, DeleteRangeResponse, LeaseGrantResponse, LeaseRevokeResponse, PutResponse,
+    ResponseHeader, TxnResponse,
+};
 use crate::types::{ClusterId, NodeId, Term};
 
 /// What an applied command answers. Its header holds the revision only: who answers, and in
@@ -12,6 +15,14 @@ pub enum Response {
     Put(PutResponse),
     /// Of a delete.
     DeleteRange(DeleteRangeResponse),
+    /// Of a transaction.
+    Txn(TxnResponse),
+    /// Of a compaction.
+    Compact(CompactionResponse),
+    /// Of a grant.
+    LeaseGrant(LeaseGrantResponse),
+    /// Of a revoke.
+    LeaseRevoke(LeaseRevokeResponse),
     /// Of a member's own entries (configuration, publish): nothing to tell.
     Done,
 }

@@ -33,7 +33,7 @@ use crate::api::wire::{Command, Configuration, Publish};
 use crate::api::{KeyRange, Refusal, Response};
 use crate::raft::Entry;
 use crate::request::requester;
-use crate::types::{LogId, RequestId};
+use crate::types::{LeaseId, LogId, RequestId, Seconds};
 
 /// What an applied entry leads to.
 #[derive(Clone, PartialEq, Debug)]
@@ -44,6 +44,29 @@ pub struct Applied {
     pub reply: Option<(RequestId, Result<Response, Refusal>)>,
     /// What to make durable, in order.
     pub rows: Vec<Row>,
+    /// What watchers are told: all changes of one main revision, in order.
+    pub events: Vec<Written>,
+    /// What consensus must know of it, in order.
+    pub facts: Vec<Fact>,
+}
+
+/// Something that an entry changed and that consensus keeps time or count by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fact {
+    /// A lease began, with its whole TTL.
+    LeaseGranted(LeaseId, Seconds),
+    /// A lease ended.
+    LeaseRevoked(LeaseId),
+    /// A lease has so much of its TTL left, for whoever leads next (LE-14).
+    LeaseRemaining(LeaseId, Seconds),
+}
+
+/// What applying one command adds up to.
+#[derive(Debug, Default)]
+struct Effect {
+    rows: Vec<Row>,
+    events: Vec<Written>,
+    facts: Vec<Fact>,
 }
 
 /// What came of a command: an answer or a refusal.
@@ -56,24 +79,29 @@ impl Store {
         assert!(entry.term >= self.applied.term, "A1: {entry} after {}", self.applied);
         let command = decode(entry);
         let asker = requester(&command);
-        let mut rows = Vec::new();
-        let outcome = command.action.map(|action| self.act(action, &mut rows));
+        let mut effect = Effect::default();
+        let outcome = command.action.map(|action| self.act(action, &mut effect));
+        let Effect { rows, events, facts } = effect;
         self.applied = entry.id();
         self.account(&rows, outcome.as_ref());
         let reply = asker.map(|id| (id, outcome.unwrap_or(Ok(Response::Done))));
-        Applied { id: self.applied, reply, rows }
+        Applied { id: self.applied, reply, rows, events, facts }
     }
 
-    fn act(&mut self, action: Action, rows: &mut Vec<Row>) -> Outcome {
+    fn act(&mut self, action: Action, effect: &mut Effect) -> Outcome {
         match action {
-            Action::Put(put) => self.put(&put, rows),
-            Action::DeleteRange(delete) => Ok(self.delete_range(&delete, rows)),
-            Action::Configuration(members) => Ok(self.configure(members, rows)),
-            Action::Publish(publish) => Ok(self.publish(publish, rows)),
+            Action::Put(put) => self.put(&put, effect),
+            Action::DeleteRange(delete) => Ok(self.delete_range(&delete, effect)),
+            Action::Txn(_) | Action::Compact(_) => panic!("the border lets none through yet"),
+            Action::LeaseGrant(_) | Action::LeaseRevoke(_) | Action::LeaseCheckpoint(_) => {
+                panic!("the border lets none through yet")
+            }
+            Action::Configuration(members) => Ok(self.configure(members, &mut effect.rows)),
+            Action::Publish(publish) => Ok(self.publish(publish, &mut effect.rows)),
         }
     }
 
-    fn put(&mut self, put: &PutRequest, rows: &mut Vec<Row>) -> Outcome {
+    fn put(&mut self, put: &PutRequest, effect: &mut Effect) -> Outcome {
         assert!(!put.key.is_empty(), "the border lets no empty key through");
         if put.lease != 0 {
             return Err(Refusal::LeaseNotFound); // There are no leases yet (KV-18).
@@ -88,21 +116,21 @@ impl Store {
         });
         let previous = written.previous.as_ref().filter(|_| put.prev_kv);
         let prev_kv = previous.map(Record::key_value);
-        rows.reserve_exact(1);
-        rows.push(row_of(&written));
+        effect.write(written);
         Ok(Response::Put(PutResponse { header: self.header(), prev_kv }))
     }
 
-    fn delete_range(&mut self, delete: &DeleteRangeRequest, rows: &mut Vec<Row>) -> Response {
+    fn delete_range(&mut self, delete: &DeleteRangeRequest, effect: &mut Effect) -> Response {
         assert!(!delete.key.is_empty(), "the border lets no empty key through");
         let written = self.space.delete(KeyRange::new(&delete.key, &delete.range_end));
-        rows.extend(written.iter().map(row_of));
         let removed = written.iter().filter_map(|written| written.previous.as_ref());
-        Response::DeleteRange(DeleteRangeResponse {
+        let response = DeleteRangeResponse {
             header: self.header(),
             deleted: i64::try_from(written.len()).expect("keys fit in memory"),
             prev_kvs: removed.filter(|_| delete.prev_kv).map(Record::key_value).collect(),
-        })
+        };
+        written.into_iter().for_each(|written| effect.write(written));
+        Response::DeleteRange(response)
     }
 
     fn configure(&mut self, configuration: Configuration, rows: &mut Vec<Row>) -> Response {
@@ -122,7 +150,7 @@ impl Store {
 
     fn replace_members(&mut self, before: Option<Row>, rows: &mut Vec<Row>) -> Response {
         if let Some(row) = before {
-            self.tally.remove(&row.key, &row.value);
+            self.tally.remove_row(&row);
         }
         rows.extend(self.cluster.row());
         Response::Done
@@ -135,7 +163,7 @@ impl Store {
         digest.word(self.applied.term.0);
         digest.word(outcome.map_or(0, code));
         for row in rows {
-            digest.word(self.tally.add(&row.key, &row.value));
+            digest.word(self.tally.add_row(row));
         }
         self.state_hash = digest.finish();
         self.size = self.size.max(self.tally.bytes);
@@ -155,8 +183,16 @@ fn decode(entry: &Entry) -> Command {
     }
 }
 
-fn row_of(written: &Written) -> Row {
-    Row::record(written.at, &written.record)
+impl Effect {
+    /// A change of a key goes to the disk and to the watchers.
+    fn write(&mut self, written: Written) {
+        if self.rows.is_empty() {
+            self.rows.reserve_exact(1);
+            self.events.reserve_exact(1);
+        }
+        self.rows.push(Row::record(written.at, &written.record));
+        self.events.push(written);
+    }
 }
 
 /// A number for the kind of an outcome, fixed for ever: it goes into the rolling hash.
@@ -165,6 +201,10 @@ fn code(outcome: &Outcome) -> u64 {
         Ok(Response::Done) => 1,
         Ok(Response::Put(_)) => 2,
         Ok(Response::DeleteRange(_)) => 3,
+        Ok(Response::Txn(_)) => 4,
+        Ok(Response::Compact(_)) => 5,
+        Ok(Response::LeaseGrant(_)) => 6,
+        Ok(Response::LeaseRevoke(_)) => 7,
         Err(Refusal::EmptyKey) => 101,
         Err(Refusal::KeyNotFound) => 102,
         Err(Refusal::ValueProvided) => 103,
@@ -174,5 +214,9 @@ fn code(outcome: &Outcome) -> u64 {
         Err(Refusal::FutureRevision) => 107,
         Err(Refusal::LeaseNotFound) => 108,
         Err(Refusal::TooLarge) => 109,
+        Err(Refusal::DuplicateKey) => 110,
+        Err(Refusal::TooManyOps) => 111,
+        Err(Refusal::LeaseExists) => 112,
+        Err(Refusal::LeaseTtlTooLarge) => 113,
     }
 }

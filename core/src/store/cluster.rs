@@ -10,7 +10,6 @@
 
 use alloc::vec::Vec;
 
-use bytes::Bytes;
 use prost::Message;
 
 use super::rows::{Damage, Row, RowKey};
@@ -49,7 +48,8 @@ impl Cluster {
     /// The row of the table; none while it is empty, as before the first entry.
     pub fn row(&self) -> Option<Row> {
         let table = Configuration { members: self.members.clone() };
-        let row = || Row { key: RowKey::Members.encode(), value: table.encode_to_vec().into() };
+        let row =
+            || Row { key: RowKey::Members.encode(), value: Some(table.encode_to_vec().into()) };
         (!table.members.is_empty()).then(row)
     }
 
@@ -58,7 +58,7 @@ impl Cluster {
         let table = Configuration::decode(value)
             .map_err(|_| Damage::row(key, "is not an encoded list of members"))?;
         let cluster = Self { members: table.members };
-        let same = cluster.row().is_some_and(|row| row.value == Bytes::copy_from_slice(value));
+        let same = cluster.row().is_some_and(|row| row.value.as_deref() == Some(value));
         if !same || !is_sorted(&cluster.members) {
             return Err(Damage::row(key, "is not a list of members as a store writes it"));
         }

@@ -50,7 +50,7 @@ impl Image {
 
     /// Takes over the rows of an applied entry.
     pub fn push(&mut self, rows: Vec<Row>) {
-        self.bytes += rows.iter().map(|row| row.key.len() + row.value.len()).sum::<usize>();
+        self.bytes += rows.iter().map(Row::weight).sum::<usize>();
         self.rows.extend(rows);
     }
 

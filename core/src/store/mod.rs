@@ -33,10 +33,10 @@ mod rows;
 
 use core::fmt;
 
-pub use self::apply::Applied;
+pub use self::apply::{Applied, Fact};
 pub use self::image::{Batch, Image};
 pub use self::load::Loader;
-pub use self::mvcc::{Cursor, Step};
+pub use self::mvcc::{Cursor, Kind, Record, Revision, Step, Written};
 pub use self::rows::{Damage, Row};
 
 use self::cluster::Cluster;
@@ -104,11 +104,11 @@ impl Store {
             tally.add(&Row::record(at, record).key, record.as_ref());
         }
         if let Some(row) = self.cluster.row() {
-            tally.add(&row.key, &row.value);
+            tally.add_row(&row);
         }
         let position = Position { sum: tally.sum, size: tally.bytes, ..self.position() };
         let mut digest = Digest::new(0);
-        digest.bytes(&position.encode().value);
+        digest.bytes(position.encode().value.as_deref().unwrap_or_default());
         digest.word(self.keys() as u64);
         digest.finish()
     }

@@ -43,8 +43,8 @@ const TOMBSTONE: u8 = b't';
 pub struct Row {
     /// One byte for the kind, then what tells rows of a kind apart.
     pub key: Bytes,
-    /// What is stored.
-    pub value: Bytes,
+    /// What is stored; none takes the row out of the table.
+    pub value: Option<Bytes>,
 }
 
 /// A row that is not what a store wrote, or one that is missing.
@@ -91,9 +91,15 @@ pub struct Tally {
 }
 
 impl Row {
+    /// Bytes of key and value.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
+    }
+
     /// The row of a record.
     pub fn record(at: Revision, record: &Record) -> Self {
-        Self { key: RowKey::Record(at, record.kind()).encode(), value: record.bytes() }
+        Self { key: RowKey::Record(at, record.kind()).encode(), value: Some(record.bytes()) }
     }
 }
 
@@ -158,7 +164,7 @@ impl Position {
         ];
         let mut value = words.map(u64::to_be_bytes).concat();
         value.extend_from_slice(&crc32c::crc32c(&value).to_be_bytes());
-        Row { key: RowKey::Position.encode(), value: Bytes::from(value) }
+        Row { key: RowKey::Position.encode(), value: Some(Bytes::from(value)) }
     }
 
     /// Reads what is stored.
@@ -195,6 +201,21 @@ impl Position {
 }
 
 impl Tally {
+    /// A row joins the table, or names one that leaves it. Tells its hash.
+    pub fn add_row(&mut self, row: &Row) -> u64 {
+        match &row.value {
+            Some(value) => self.add(&row.key, value),
+            None => hash_of(&row.key, &[]),
+        }
+    }
+
+    /// A row that is replaced or taken out leaves the table.
+    pub fn remove_row(&mut self, row: &Row) {
+        if let Some(value) = &row.value {
+            self.remove(&row.key, value);
+        }
+    }
+
     /// A row joins the table. Tells its hash.
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> u64 {
         let hash = hash_of(key, value);

@@ -21,7 +21,7 @@ use quorate_core::member::{Config, Input, Member, Output};
 use quorate_core::raft::{Entry, Envelope, View};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
 use quorate_core::store::{Step, Store};
-use quorate_core::types::{HardState, Index, NodeId, RequestId, Term, Ticks};
+use quorate_core::types::{HardState, Index, LeaseId, NodeId, RequestId, Term, Ticks};
 use quorate_core::wal::{
     self, FileOp, Found, Identity, Layout, ReadDisk, Receipt, Recovered, Wal, Write,
 };
@@ -202,10 +202,11 @@ impl Node {
     fn apply(&mut self) {
         let entries = take(&mut self.committed);
         if !entries.is_empty() {
-            for (id, answer) in actors::apply(&mut self.store, &entries).answers {
-                self.answer(id, &answer);
+            let effects = actors::apply(&mut self.store, &entries);
+            for (id, answer) in &effects.answers {
+                self.answer(*id, answer);
             }
-            self.take_in([Input::Applied(self.store.applied())]);
+            self.take_in([Input::Applied { id: self.store.applied(), facts: effects.facts }]);
         }
     }
 
@@ -234,6 +235,16 @@ impl Node {
             Answer::Applied(Ok(Response::Put(done))) => format!("put{}", at(&done.header)),
             Answer::Applied(Ok(Response::DeleteRange(done))) => {
                 format!("deleted {}{}", done.deleted, at(&done.header))
+            }
+            Answer::Applied(Ok(Response::Txn(done))) => format!("txn{}", at(&done.header)),
+            Answer::Applied(Ok(Response::Compact(done))) => {
+                format!("compacted{}", at(&done.header))
+            }
+            Answer::Applied(Ok(Response::LeaseGrant(done))) => {
+                format!("granted {} for {}s", LeaseId(done.id), done.ttl)
+            }
+            Answer::Applied(Ok(Response::LeaseRevoke(done))) => {
+                format!("revoked{}", at(&done.header))
             }
             Answer::Applied(Ok(Response::Done)) => "done".to_string(),
             Answer::Applied(Err(refusal)) => refusal.to_string(),

@@ -157,7 +157,10 @@ pub fn read_in_steps(
 
 pub fn write(disk: &mut Disk, batch: &Batch) {
     for Row { key, value } in &batch.rows {
-        disk.insert(key.to_vec(), value.to_vec());
+        match value {
+            Some(value) => disk.insert(key.to_vec(), value.to_vec()),
+            None => disk.remove(key.as_ref()),
+        };
     }
 }
 

@@ -65,7 +65,7 @@ impl ApplyThread {
         self.count(&effects.answers);
         self.replica.waiters.answer(effects.answers);
         self.image.push(effects.rows);
-        self.replica.inbox.push(Input::Applied(applied));
+        self.replica.inbox.push(Input::Applied { id: applied, facts: effects.facts });
     }
 
     fn count(&self, answers: &[(RequestId, Answer)]) {
@@ -74,7 +74,16 @@ impl ApplyThread {
             match answer {
                 Answer::Applied(Ok(Response::Put(_))) => puts += 1,
                 Answer::Applied(Ok(Response::DeleteRange(done))) => deletes += done.deleted,
-                Answer::Applied(Ok(Response::Done) | Err(_))
+                Answer::Applied(
+                    Ok(
+                        Response::Txn(_)
+                        | Response::Compact(_)
+                        | Response::LeaseGrant(_)
+                        | Response::LeaseRevoke(_)
+                        | Response::Done,
+                    )
+                    | Err(_),
+                )
                 | Answer::Readable
                 | Answer::Failed(_) => {}
             }

@@ -169,10 +169,9 @@ fn members(store: &Store, recovered: &Recovered) -> Result<Vec<Member>, String> 
 
 fn founders(recovered: &Recovered) -> Option<Vec<Member>> {
     let founding = recovered.entries.first().filter(|entry| entry.index == Index(1))?;
-    match Command::decode(founding.command.clone()).ok()?.action? {
-        Action::Configuration(configuration) => Some(configuration.members),
-        Action::Put(_) | Action::DeleteRange(_) | Action::Publish(_) => None,
-    }
+    let action = Command::decode(founding.command.clone()).ok()?.action?;
+    let Action::Configuration(configuration) = action else { return None };
+    Some(configuration.members)
 }
 
 /// What is on the disk wins over the flags (BO-1), unless the flags say that this is the data of

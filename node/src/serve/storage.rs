@@ -68,8 +68,11 @@ impl Storage {
         let mut bytes = 0;
         let mut rows = self.database.batch();
         for row in batch.rows {
-            bytes += row.key.len() + row.value.len();
-            rows.insert(&self.rows, row.key.as_ref(), row.value.as_ref());
+            bytes += row.weight();
+            match row.value {
+                Some(value) => rows.insert(&self.rows, row.key.as_ref(), value.as_ref()),
+                None => rows.remove(&self.rows, row.key.as_ref()),
+            }
         }
         rows.commit().map_err(words)?;
         Ok(bytes)

@@ -36,13 +36,11 @@ impl kv_server::Kv for Kv {
         check_leader(request.metadata(), &self.0)?;
         let put = request.into_inner();
         let applied = self.0.propose(|id| request::put(id, put, MAX_REQUEST_BYTES)).await;
-        match applied.map_err(|failure| self.failed(failure))? {
-            Applied::Put(mut response) => {
-                self.0.header().complete(&mut response.header);
-                Ok(Response::new(response))
-            }
-            other @ (Applied::DeleteRange(_) | Applied::Done) => astray(&other),
-        }
+        let Applied::Put(mut response) = applied.map_err(|failure| self.failed(failure))? else {
+            astray("put")
+        };
+        self.0.header().complete(&mut response.header);
+        Ok(Response::new(response))
     }
 
     async fn delete_range(
@@ -53,13 +51,10 @@ impl kv_server::Kv for Kv {
         let delete = request.into_inner();
         let applied =
             self.0.propose(|id| request::delete_range(id, delete, MAX_REQUEST_BYTES)).await;
-        match applied.map_err(|failure| self.failed(failure))? {
-            Applied::DeleteRange(mut response) => {
-                self.0.header().complete(&mut response.header);
-                Ok(Response::new(response))
-            }
-            other @ (Applied::Put(_) | Applied::Done) => astray(&other),
-        }
+        let applied = applied.map_err(|failure| self.failed(failure))?;
+        let Applied::DeleteRange(mut response) = applied else { astray("delete") };
+        self.0.header().complete(&mut response.header);
+        Ok(Response::new(response))
     }
 }
 
@@ -70,6 +65,6 @@ impl Kv {
 }
 
 /// One id, one request, one kind of answer: anything else is a bug, and ends the process.
-fn astray(answer: &Applied) -> ! {
-    panic!("the answer of another request came back: {answer:?}")
+fn astray(asked: &str) -> ! {
+    panic!("a {asked} got the answer of another request")
 }

@@ -30,7 +30,7 @@ impl World {
         let (applied, hash) = (store.applied(), store.state_hash());
         self.oracle.on_state(at, applied.index, hash, store.revision())?;
         running.image.push(effects.rows);
-        running.inbox.push(Input::Applied(applied));
+        running.inbox.push(Input::Applied { id: applied, facts: effects.facts });
         self.ledger.told(&effects.answers);
         self.answer(at, effects.answers);
         self.wake(at, Actor::Consensus);

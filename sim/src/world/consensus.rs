@@ -136,7 +136,7 @@ fn is_news(input: &Input) -> bool {
         Input::Receive(_)
         | Input::Request(..)
         | Input::Persisted(_)
-        | Input::Applied(_)
+        | Input::Applied { .. }
         | Input::Stored(_) => true,
     }
 }

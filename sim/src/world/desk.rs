@@ -151,7 +151,13 @@ impl World {
                 }
                 Answer::Applied(Ok(Response::Put(put))) => Reply::Put(put),
                 Answer::Applied(Ok(Response::DeleteRange(delete))) => Reply::DeleteRange(delete),
-                Answer::Applied(Ok(Response::Done)) => panic!("{id} is no command of a client"),
+                Answer::Applied(Ok(
+                    Response::Txn(_)
+                    | Response::Compact(_)
+                    | Response::LeaseGrant(_)
+                    | Response::LeaseRevoke(_)
+                    | Response::Done,
+                )) => panic!("{id} is no command of a client"),
                 Answer::Applied(Err(refusal)) => Reply::Failed(Failure::Refused(refusal)),
             };
             self.trace.event(self.now, format_args!("{} answers {id} {reply}", Name(at)));

@@ -71,6 +71,14 @@ fn reply(answer: &Answer) -> Option<Reply> {
             Some(Reply::DeleteRange(delete.clone()))
         }
         Answer::Applied(Err(refusal)) => Some(Reply::Failed((*refusal).into())),
-        Answer::Applied(Ok(Response::Done)) | Answer::Readable | Answer::Failed(_) => None,
+        Answer::Applied(Ok(
+            Response::Txn(_)
+            | Response::Compact(_)
+            | Response::LeaseGrant(_)
+            | Response::LeaseRevoke(_)
+            | Response::Done,
+        ))
+        | Answer::Readable
+        | Answer::Failed(_) => None,
     }
 }

@@ -68,7 +68,7 @@ pub struct Put<'a> {
 }
 
 /// One change as it was written.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Written {
     /// When.
     pub at: Revision,
