@@ -65,8 +65,9 @@ pub struct Outcome {
 pub type Progress = Box<dyn Fn(u64) + Send>;
 
 /// No answer to any client for this long ends the run.
-const STALL: Duration = Duration::from_secs(30);
-const GLANCE: Duration = Duration::from_millis(100);
+pub const STALL: Duration = Duration::from_secs(30);
+/// How often progress is looked at.
+pub const GLANCE: Duration = Duration::from_millis(100);
 
 struct Course {
     plan: Plan,
@@ -144,12 +145,14 @@ impl Course {
 }
 
 impl Tally {
-    fn new() -> Self {
+    /// Nothing seen yet.
+    pub fn new() -> Self {
         let latencies = Histogram::new(3).expect("3 digits is a valid precision");
         Self { latencies, errors: BTreeMap::new(), absent: 0 }
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds what another client saw.
+    pub fn add(&mut self, other: &Self) {
         self.latencies.add(&other.latencies).expect("a histogram that resizes takes any other");
         for (text, count) in &other.errors {
             *self.errors.entry(text.clone()).or_default() += count;
@@ -157,11 +160,13 @@ impl Tally {
         self.absent += other.absent;
     }
 
-    fn answered(&mut self, latency: Duration) {
+    /// An answer came after this time.
+    pub fn answered(&mut self, latency: Duration) {
         self.latencies += u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
     }
 
-    fn failed(&mut self, text: String) {
+    /// No answer came, for this reason.
+    pub fn failed(&mut self, text: String) {
         *self.errors.entry(text).or_default() += 1;
     }
 }

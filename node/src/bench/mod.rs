@@ -1,6 +1,7 @@
 //! `quorate bench`: puts a load on any etcd-compatible store and tells what it cost.
 //!
 //! Reading order: [`request`] (what is asked), [`wire`] (how it travels), [`load`] (who asks),
+//! [`watch`] (who is told), [`keepalive`] (who stays),
 //! [`process`] (what the server used), [`report`] (what is told), [`echo`] (the floor), [`compare`]
 //! (the tables).
 //!
@@ -8,10 +9,12 @@
 
 mod compare;
 mod echo;
+mod keepalive;
 mod load;
 mod process;
 mod report;
 mod request;
+mod watch;
 mod wire;
 
 use std::error::Error;
@@ -25,10 +28,12 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use load::{Plan, Progress};
+use keepalive::KeepingAlive;
+use load::{Outcome, Plan, Progress};
 use process::Usage;
-use report::{Span, Summary};
+use report::{Span, Summary, Title};
 use request::{Keys, Kind};
+use watch::Watching;
 
 /// Puts a load on an etcd-compatible store.
 #[derive(Parser)]
@@ -55,6 +60,45 @@ enum Command {
         /// l: linearizable; s: serializable, from the member that is asked.
         #[arg(long, value_enum, default_value_t = Consistency::L)]
         consistency: Consistency,
+        /// Read every key of the store with each request.
+        #[arg(long, conflicts_with_all = ["consistency", "sequential_keys"])]
+        everything: bool,
+    },
+    /// Writes neighbouring keys in transactions, each guarded by a compare that always holds.
+    Txn {
+        #[command(flatten)]
+        load: LoadArgs,
+        /// Bytes of a value.
+        #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(..=1 << 20))]
+        val_size: u32,
+        /// Puts in each transaction.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=128))]
+        puts: u32,
+    },
+    /// Watches keys while they are written; an operation is an event that reached a watcher.
+    Watch {
+        #[command(flatten)]
+        load: LoadArgs,
+        /// Bytes of a value.
+        #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(12..=1 << 20))]
+        val_size: u32,
+        /// Watchers, each of one key.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+        watchers: u64,
+        /// Streams that they share.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        streams: u64,
+    },
+    /// Renews leases, one to a client; or grants them.
+    Lease {
+        #[command(flatten)]
+        load: LoadArgs,
+        /// In seconds.
+        #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=9_000_000_000))]
+        ttl: i64,
+        /// Grant a new lease with each request instead.
+        #[arg(long)]
+        grant: bool,
     },
     /// Makes the tables of scripts/bench.sh from its JSON lines.
     Compare {
@@ -150,8 +194,29 @@ impl Command {
     async fn run(self) -> Result<ExitCode, String> {
         let (load, kind) = match self {
             Self::Put { load, val_size } => (load, Kind::Put { value_size: val_size as usize }),
-            Self::Range { load, consistency } => {
+            Self::Range { load, everything: true, .. } => (load, Kind::Everything),
+            Self::Range { load, consistency, .. } => {
                 (load, Kind::Range { serializable: matches!(consistency, Consistency::S) })
+            }
+            Self::Txn { load, val_size, puts } => {
+                let (value_size, puts) = (val_size as usize, puts as usize);
+                if puts as u64 > load.key_space_size {
+                    return Err(format!(
+                        "--puts {puts} is more than --key-space-size: a \
+                        transaction puts no key twice"
+                    ));
+                }
+                (load, Kind::Txn { value_size, puts })
+            }
+            Self::Lease { load, ttl, grant: true } => (load, Kind::Grant { ttl }),
+            Self::Lease { load, ttl, grant: false } => {
+                load.check()?;
+                return load.tell(&measure_keep_alives(&load, ttl).await?);
+            }
+            Self::Watch { load, val_size, watchers, streams } => {
+                load.check()?;
+                let plan = load.watching(val_size as usize, watchers, streams)?;
+                return load.tell(&measure_watch(plan, &load.pid).await?);
             }
             Self::Compare { results } => {
                 let named = |why| format!("{}: {why}", results.display());
@@ -163,15 +228,13 @@ impl Command {
                 return echo::serve(listen, val_size).await.map(|()| ExitCode::SUCCESS);
             }
         };
-        let summary = measure(load.plan(kind)?, &load.pid).await?;
-        let text = if load.json { summary.json() + "\n" } else { summary.to_string() };
-        say(&text);
-        Ok(if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        load.check()?;
+        load.tell(&measure(load.plan(kind), &load.pid).await?)
     }
 }
 
 impl LoadArgs {
-    fn plan(&self, kind: Kind) -> Result<Plan, String> {
+    fn check(&self) -> Result<(), String> {
         let (clients, conns) = (self.clients as usize, self.conns as usize);
         if conns > clients {
             return Err(format!("--conns {conns} is more than --clients {clients} can use"));
@@ -180,20 +243,55 @@ impl LoadArgs {
             let endpoints = self.endpoints.len();
             return Err(format!("--conns {conns} cannot reach {endpoints} --endpoints"));
         }
-        let size = self.key_size as usize;
         let longest = (self.key_space_size - 1).to_string();
-        if longest.len() > size {
+        if longest.len() > self.key_size as usize {
+            let size = self.key_size;
             return Err(format!("--key-size {size} is too short for key number {longest}"));
         }
-        Ok(Plan {
+        Ok(())
+    }
+
+    fn plan(&self, kind: Kind) -> Plan {
+        Plan {
             kind,
-            keys: Keys { size, space: self.key_space_size, sequential: self.sequential_keys },
+            keys: self.keys(),
             endpoints: self.endpoints.clone(),
-            clients,
-            conns,
+            clients: self.clients as usize,
+            conns: self.conns as usize,
             total: self.total,
             rate: (self.rate > 0).then_some(self.rate),
+        }
+    }
+
+    /// Watchers and writers have the same connections, and the puts come as fast as they can.
+    fn watching(&self, value_size: usize, watchers: u64, streams: u64) -> Result<Watching, String> {
+        if streams > watchers {
+            return Err(format!("--streams {streams} is more than --watchers {watchers} can use"));
+        }
+        if self.rate > 0 {
+            return Err("--rate does not go with watch: events come as fast as they can".to_owned());
+        }
+        Ok(Watching {
+            endpoints: self.endpoints.clone(),
+            conns: self.conns as usize,
+            watchers,
+            streams,
+            writers: u64::from(self.clients),
+            puts: self.total,
+            keys: self.keys(),
+            value_size,
         })
+    }
+
+    fn keys(&self) -> Keys {
+        let (size, space) = (self.key_size as usize, self.key_space_size);
+        Keys { size, space, sequential: self.sequential_keys }
+    }
+
+    fn tell(&self, summary: &Summary) -> Result<ExitCode, String> {
+        let text = if self.json { summary.json() + "\n" } else { summary.to_string() };
+        say(&text);
+        Ok(if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -210,16 +308,71 @@ fn authority(endpoint: &str) -> Result<String, String> {
 }
 
 async fn measure(plan: Plan, pids: &[u32]) -> Result<Summary, String> {
-    let own = [std::process::id()];
+    let title = Title {
+        load: plan.kind.name(),
+        endpoints: plan.endpoints.clone(),
+        clients: plan.clients as u64,
+        conns: plan.conns,
+        key_size: Some(plan.keys.size),
+        val_size: plan.kind.value_size(),
+        requests: plan.total,
+    };
     let connections = plan.connect().await?;
     let progress = progress(plan.total);
+    account(title, pids, plan.run(connections, progress)).await
+}
+
+async fn measure_watch(plan: Watching, pids: &[u32]) -> Result<Summary, String> {
+    let title = Title {
+        load: "watch",
+        endpoints: plan.endpoints.clone(),
+        clients: plan.watchers,
+        conns: plan.conns,
+        key_size: Some(plan.keys.size),
+        val_size: Some(plan.value_size),
+        requests: plan.events(),
+    };
+    let watchers = plan.connect().await?;
+    let progress = progress(plan.events());
+    account(title, pids, plan.run(watchers, progress)).await
+}
+
+async fn measure_keep_alives(load: &LoadArgs, ttl: i64) -> Result<Summary, String> {
+    let title = Title {
+        load: "lease keep-alive",
+        endpoints: load.endpoints.clone(),
+        clients: u64::from(load.clients),
+        conns: load.conns as usize,
+        key_size: None,
+        val_size: None,
+        requests: load.total,
+    };
+    let plan = KeepingAlive {
+        endpoints: load.endpoints.clone(),
+        clients: load.clients as usize,
+        conns: load.conns as usize,
+        ttl,
+        total: load.total,
+    };
+    let leases = plan.connect().await?;
+    let progress = progress(load.total);
+    account(title, &load.pid, plan.run(leases, progress)).await
+}
+
+/// Runs a load and takes down what it cost.
+async fn account(
+    title: Title,
+    pids: &[u32],
+    run: impl Future<Output = Result<Outcome, String>>,
+) -> Result<Summary, String> {
+    let own = [std::process::id()];
     let before = (Usage::of(&own)?, Usage::of(pids)?);
-    let outcome = plan.clone().run(connections, progress).await?;
+    let outcome = run.await?;
     let client = Span { before: before.0, after: Usage::of(&own)? };
     // A server that died under the load is a result too.
     let after = Usage::of(pids).inspect_err(|why| eprintln!("quorate bench: {why}")).ok();
     let server = after.map(|after| Span { before: before.1, after });
-    Ok(Summary::new(&plan, &outcome, &client, server.filter(|_| !pids.is_empty()).as_ref()))
+    Ok(Summary::new(title, &outcome, &client, server.filter(|_| !pids.is_empty()).as_ref()))
 }
 
 /// A bar on a terminal, nothing anywhere else.

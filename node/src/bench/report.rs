@@ -7,21 +7,35 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::load::{Outcome, Plan};
+use super::load::Outcome;
 use super::process::Usage;
-use super::request::Kind;
+
+/// What was run.
+#[derive(Clone, Serialize)]
+pub struct Title {
+    /// The name of the load.
+    pub load: &'static str,
+    /// Whom it was put on.
+    pub endpoints: Vec<String>,
+    /// Who asked, or who was told.
+    pub clients: u64,
+    /// Over how many connections.
+    pub conns: usize,
+    /// Bytes of a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_size: Option<usize>,
+    /// Bytes of a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_size: Option<usize>,
+    /// Operations asked for.
+    pub requests: u64,
+}
 
 /// The figures of one run.
 #[derive(Serialize)]
 pub struct Summary {
-    load: &'static str,
-    endpoints: Vec<String>,
-    clients: usize,
-    conns: usize,
-    key_size: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    val_size: Option<usize>,
-    requests: u64,
+    #[serde(flatten)]
+    title: Title,
     answered: u64,
     absent: u64,
     errors: BTreeMap<String, u64>,
@@ -63,26 +77,13 @@ impl Span {
 
 impl Summary {
     /// Puts the figures of a run together. `server` only if its processes are known.
-    pub fn new(plan: &Plan, outcome: &Outcome, client: &Span, server: Option<&Span>) -> Self {
+    pub fn new(title: Title, outcome: &Outcome, client: &Span, server: Option<&Span>) -> Self {
         let latencies = &outcome.tally.latencies;
         let answered = latencies.len();
         let seconds = outcome.elapsed.as_secs_f64();
         let per_op = |span: &Span| span.cpu().as_secs_f64() * 1e6 / answered.max(1) as f64;
         Self {
-            load: match plan.kind {
-                Kind::Put { .. } => "put",
-                Kind::Range { serializable: false } => "range l",
-                Kind::Range { serializable: true } => "range s",
-            },
-            endpoints: plan.endpoints.clone(),
-            clients: plan.clients,
-            conns: plan.conns,
-            key_size: plan.keys.size,
-            val_size: match plan.kind {
-                Kind::Put { value_size } => Some(value_size),
-                Kind::Range { .. } => None,
-            },
-            requests: plan.total,
+            title,
             answered,
             absent: outcome.tally.absent,
             errors: outcome.tally.errors.clone(),
@@ -106,7 +107,7 @@ impl Summary {
 
     /// Whether every request was answered.
     pub fn is_clean(&self) -> bool {
-        self.errors.is_empty() && self.answered == self.requests
+        self.errors.is_empty() && self.answered == self.title.requests
     }
 
     /// One line of JSON.
@@ -117,9 +118,9 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoints = self.endpoints.join(",");
-        writeln!(f, "{}: {} requests to {endpoints}", self.load, self.requests)?;
-        writeln!(f, "  {} clients over {} connections", self.clients, self.conns)?;
+        let Title { load, clients, conns, requests, .. } = &self.title;
+        writeln!(f, "{load}: {requests} operations on {}", self.title.endpoints.join(","))?;
+        writeln!(f, "  {clients} clients over {conns} connections")?;
         writeln!(f, "throughput  {:.0} op/s in {:.2} s", self.ops_per_second, self.seconds)?;
         if self.answered > 0 {
             writeln!(
@@ -147,7 +148,7 @@ impl fmt::Display for Summary {
             writeln!(f, "error       {count} x {text}")?;
         }
         let failed: u64 = self.errors.values().sum();
-        match self.requests - self.answered.min(self.requests) - failed.min(self.requests) {
+        match requests.saturating_sub(self.answered + failed) {
             0 => Ok(()),
             unsent => writeln!(f, "not sent    {unsent} requests: no connection was left"),
         }

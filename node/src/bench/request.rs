@@ -6,9 +6,14 @@
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
-use quorate_core::api::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
+use quorate_core::api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use quorate_core::api::etcdserverpb::request_op::Request as Op;
+use quorate_core::api::etcdserverpb::{
+    Compare, LeaseGrantRequest, LeaseGrantResponse, PutRequest, PutResponse, RangeRequest,
+    RangeResponse, RequestOp, TxnRequest, TxnResponse,
+};
 
-use super::wire::PREFIX;
+use super::wire::{PREFIX, frame};
 
 /// How far the value of one put may start from that of another in the random block.
 const SPREAD: usize = 4096;
@@ -25,6 +30,20 @@ pub enum Kind {
     Range {
         /// Answered by the member asked, without consensus.
         serializable: bool,
+    },
+    /// Reads of every key at once.
+    Everything,
+    /// Transactions that compare one key and put some.
+    Txn {
+        /// Bytes of a value.
+        value_size: usize,
+        /// How many puts.
+        puts: usize,
+    },
+    /// Grants of leases with this TTL, in seconds.
+    Grant {
+        /// In seconds.
+        ttl: i64,
     },
 }
 
@@ -43,7 +62,7 @@ pub struct Keys {
 pub struct Requests {
     kind: Kind,
     keys: Keys,
-    template: Vec<u8>,
+    template: Bytes,
     values: Vec<u8>,
     buffer: BytesMut,
     random: Random,
@@ -54,7 +73,9 @@ impl Kind {
     pub fn path(self) -> &'static str {
         match self {
             Self::Put { .. } => "/etcdserverpb.KV/Put",
-            Self::Range { .. } => "/etcdserverpb.KV/Range",
+            Self::Range { .. } | Self::Everything => "/etcdserverpb.KV/Range",
+            Self::Txn { .. } => "/etcdserverpb.KV/Txn",
+            Self::Grant { .. } => "/etcdserverpb.Lease/LeaseGrant",
         }
     }
 
@@ -65,30 +86,51 @@ impl Kind {
             Self::Range { .. } => {
                 RangeResponse::decode(answer).ok().map(|answer| !answer.kvs.is_empty())
             }
+            // To decode all of it would cost more than to serve it.
+            Self::Everything => Some(answer.len() > PREFIX),
+            Self::Txn { .. } => TxnResponse::decode(answer).ok().map(|answer| answer.succeeded),
+            Self::Grant { .. } => LeaseGrantResponse::decode(answer).ok().map(|it| it.id != 0),
         }
     }
 
-    fn value_size(self) -> usize {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Put { value_size } => value_size,
-            Self::Range { .. } => 0,
+            Self::Put { .. } => "put",
+            Self::Range { serializable: false } => "range l",
+            Self::Range { serializable: true } => "range s",
+            Self::Everything => "range all",
+            Self::Txn { .. } => "txn",
+            Self::Grant { .. } => "lease grant",
+        }
+    }
+
+    /// Bytes of each value that is written.
+    pub fn value_size(self) -> Option<usize> {
+        match self {
+            Self::Put { value_size } | Self::Txn { value_size, .. } => Some(value_size),
+            Self::Range { .. } | Self::Everything | Self::Grant { .. } => None,
         }
     }
 
     /// Prefix and message, with a key of zeros and a value of zero bytes.
-    fn template(self, key_size: usize) -> Vec<u8> {
+    fn template(self, key_size: usize) -> Bytes {
         let key = Bytes::from(vec![b'0'; key_size]);
-        let message = match self {
+        match self {
             Self::Put { value_size } => {
                 let value = Bytes::from(vec![0; value_size]);
-                PutRequest { key, value, ..PutRequest::default() }.encode_to_vec()
+                frame(&PutRequest { key, value, ..PutRequest::default() })
             }
             Self::Range { serializable } => {
-                RangeRequest { key, serializable, ..RangeRequest::default() }.encode_to_vec()
+                frame(&RangeRequest { key, serializable, ..RangeRequest::default() })
             }
-        };
-        let length = u32::try_from(message.len()).expect("sizes are bounded by the arguments");
-        [&[0], &length.to_be_bytes()[..], &message].concat()
+            Self::Everything => {
+                let zero = Bytes::from_static(&[0]);
+                frame(&RangeRequest { key: zero.clone(), range_end: zero, ..Default::default() })
+            }
+            // These are made anew for each request.
+            Self::Txn { .. } | Self::Grant { .. } => Bytes::new(),
+        }
     }
 }
 
@@ -96,13 +138,46 @@ impl Requests {
     /// The requests of the client with this number. Equal numbers draw equal keys.
     pub fn new(kind: Kind, keys: Keys, client: u64) -> Self {
         let mut random = Random(client.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let values = (0..kind.value_size() + SPREAD).map(|_| random.next() as u8).collect();
+        let block = kind.value_size().unwrap_or(0) + SPREAD;
+        let values = (0..block).map(|_| random.next() as u8).collect();
         let template = kind.template(keys.size);
         Self { kind, keys, template, values, buffer: BytesMut::new(), random }
     }
 
     /// The frame of the request with this number.
     pub fn frame(&mut self, ticket: u64) -> Bytes {
+        match self.kind {
+            Kind::Put { .. } | Kind::Range { .. } => self.patched(ticket),
+            Kind::Everything => self.template.clone(),
+            Kind::Txn { value_size, puts } => frame(&self.txn(ticket, value_size, puts)),
+            Kind::Grant { ttl } => frame(&LeaseGrantRequest { ttl, id: 0 }),
+        }
+    }
+
+    /// Holds for every key, there or not: so both stores do the same work.
+    fn txn(&mut self, ticket: u64, value_size: usize, puts: usize) -> TxnRequest {
+        let choice = if self.keys.sequential { ticket } else { self.random.next() };
+        let key = |n: u64| {
+            let mut key = vec![b'0'; self.keys.size];
+            write_decimal(&mut key, choice.wrapping_add(n) % self.keys.space);
+            Bytes::from(key)
+        };
+        let compare = Compare {
+            result: CompareResult::Greater.into(),
+            target: CompareTarget::Version.into(),
+            key: key(0),
+            target_union: Some(TargetUnion::Version(-1)),
+            range_end: Bytes::new(),
+        };
+        let from = choice as usize % SPREAD;
+        let value = Bytes::copy_from_slice(&self.values[from..from + value_size]);
+        let put = |n| PutRequest { key: key(n), value: value.clone(), ..PutRequest::default() };
+        let success = (0..puts as u64).map(|n| RequestOp { request: Some(Op::RequestPut(put(n))) });
+        TxnRequest { compare: vec![compare], success: success.collect(), failure: Vec::new() }
+    }
+
+    /// The template with other bytes in the places of the key and of the value.
+    fn patched(&mut self, ticket: u64) -> Bytes {
         let choice = if self.keys.sequential { ticket } else { self.random.next() };
         // The buffer is used again as soon as the frame before has been sent and dropped.
         self.buffer.reserve(self.template.len());
@@ -110,7 +185,7 @@ impl Requests {
         // Tag and length of the key come first; the value, if any, is the very end.
         let key_at = PREFIX + 1 + prost::length_delimiter_len(self.keys.size);
         write_decimal(&mut self.buffer[key_at..key_at + self.keys.size], choice % self.keys.space);
-        let size = self.kind.value_size();
+        let size = self.kind.value_size().unwrap_or(0);
         let value_at = self.buffer.len() - size;
         let from = self.random.next() as usize % SPREAD;
         self.buffer[value_at..].copy_from_slice(&self.values[from..from + size]);
@@ -119,7 +194,7 @@ impl Requests {
 }
 
 /// Writes a number at the end of a field that is full of zeros.
-fn write_decimal(field: &mut [u8], mut number: u64) {
+pub fn write_decimal(field: &mut [u8], mut number: u64) {
     for digit in field.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
@@ -159,6 +234,21 @@ mod tests {
         let range = RangeRequest::decode(frame.slice(PREFIX..)).unwrap();
         assert_eq!(range.key, format!("{:0200}", 3));
         assert!(range.serializable);
+    }
+
+    #[test]
+    fn a_transaction_puts_neighbouring_keys_and_always_holds() {
+        let keys = Keys { size: 8, space: 10, sequential: true };
+        let mut txns = Requests::new(Kind::Txn { value_size: 5, puts: 3 }, keys, 0);
+        let txn = TxnRequest::decode(txns.frame(8).slice(PREFIX..)).unwrap();
+        let put = |op: &RequestOp| match &op.request {
+            Some(Op::RequestPut(put)) => (put.key.to_vec(), put.value.len()),
+            other => panic!("{other:?}"),
+        };
+        let puts: Vec<_> = txn.success.iter().map(put).collect();
+        let expected = [b"00000008", b"00000009", b"00000000"].map(|key| (key.to_vec(), 5));
+        assert_eq!(puts, expected);
+        assert_eq!(txn.compare[0].key, puts[0].0);
     }
 
     #[test]

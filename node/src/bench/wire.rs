@@ -11,9 +11,11 @@ use std::fmt;
 use std::future::poll_fn;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use h2::client::SendRequest;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Uri, Version};
+use prost::Message;
 use tokio::net::TcpStream;
 
 /// The length of the gRPC prefix: one byte "compressed", four bytes of length.
@@ -67,18 +69,130 @@ impl Connection {
         let (answer, mut body) = self.requests.send_request(self.head.clone(), false)?;
         body.send_data(frame, true)?;
         let (head, mut body) = answer.await?.into_parts();
-        let mut message = Bytes::new();
+        let mut message = Chunks::default();
         while let Some(chunk) = body.data().await {
             let chunk = chunk?;
             body.flow_control().release_capacity(chunk.len())?;
-            message = if message.is_empty() { chunk } else { joined(&message, &chunk) };
+            message.push(chunk);
         }
         match body.trailers().await? {
             Some(trailers) => accepted(&trailers)?,
             // An answer without a body has its status among the headers.
             None => accepted(&head.headers)?,
         }
-        unwrapped(message)
+        unwrapped(message.take())
+    }
+
+    /// Opens a stream both ways, for as many messages as either side likes.
+    pub async fn stream(&mut self) -> Result<(Outgoing, Incoming), Failure> {
+        poll_fn(|cx| self.requests.poll_ready(cx)).await?;
+        let (answer, body) = self.requests.send_request(self.head.clone(), false)?;
+        Ok((Outgoing { body }, Incoming { state: Reading::Head(answer), waiting: BytesMut::new() }))
+    }
+}
+
+/// The sending half of a stream.
+pub struct Outgoing {
+    body: SendStream<Bytes>,
+}
+
+/// The receiving half of a stream.
+pub struct Incoming {
+    state: Reading,
+    /// The beginning of a message.
+    waiting: BytesMut,
+}
+
+enum Reading {
+    Head(ResponseFuture),
+    Body(RecvStream),
+}
+
+impl Outgoing {
+    /// Sends one frame.
+    pub fn send(&mut self, frame: Bytes) -> Result<(), Failure> {
+        Ok(self.body.send_data(frame, false)?)
+    }
+}
+
+impl Incoming {
+    /// The next message. The end of the stream is a failure: nobody here lets one end.
+    pub async fn next(&mut self) -> Result<Bytes, Failure> {
+        loop {
+            if let Some(message) = self.whole() {
+                return Ok(message);
+            }
+            let chunk = match &mut self.state {
+                Reading::Head(answer) => {
+                    let body = answer.await?.into_body();
+                    self.state = Reading::Body(body);
+                    continue;
+                }
+                Reading::Body(body) => {
+                    let Some(chunk) = body.data().await else {
+                        let trailers = body.trailers().await?.unwrap_or_default();
+                        accepted(&trailers)?;
+                        return Err(Failure::Broken("the stream ended".to_owned()));
+                    };
+                    let chunk = chunk?;
+                    body.flow_control().release_capacity(chunk.len())?;
+                    chunk
+                }
+            };
+            self.waiting.extend_from_slice(&chunk);
+        }
+    }
+
+    /// Takes a message out if all of it is there.
+    fn whole(&mut self) -> Option<Bytes> {
+        let length = self.waiting.get(1..PREFIX)?;
+        let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
+        if self.waiting.len() < PREFIX + length {
+            return None;
+        }
+        self.waiting.advance(PREFIX);
+        Some(self.waiting.split_to(length).freeze())
+    }
+}
+
+/// The parts of a message as they come. One that comes whole is not copied.
+#[derive(Default)]
+struct Chunks {
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Chunks {
+    fn push(&mut self, chunk: Bytes) {
+        if self.first.is_empty() {
+            self.first = chunk;
+            return;
+        }
+        if self.rest.is_empty() {
+            self.rest.extend_from_slice(&self.first);
+        }
+        self.rest.extend_from_slice(&chunk);
+    }
+
+    fn take(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}
+
+/// A message with its gRPC prefix.
+pub fn frame(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut frame = BytesMut::with_capacity(PREFIX + length);
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(length).expect("sizes are bounded by the arguments"));
+    message.encode(&mut frame).expect("the buffer grows");
+    frame.freeze()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Refused(text) | Self::Broken(text)) = self;
+        f.write_str(text)
     }
 }
 
@@ -98,13 +212,6 @@ fn head(authority: &str, path: &str) -> Result<Request<()>, http::Error> {
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(())
-}
-
-fn joined(front: &[u8], back: &[u8]) -> Bytes {
-    let mut whole = BytesMut::with_capacity(front.len() + back.len());
-    whole.extend_from_slice(front);
-    whole.extend_from_slice(back);
-    whole.freeze()
 }
 
 fn accepted(headers: &HeaderMap) -> Result<(), Failure> {
