@@ -6,7 +6,7 @@
 #   KEY_SIZE VAL_SIZE   20 and 256 bytes            BASE_PORT     25000
 #   QUORATE=<path>      this program instead of a built one; it is also the load generator
 #   SUBJECT=<path>      the server under test, if it is not $QUORATE (etcd: how fair is the script?)
-#   ONLY=loads|memory   one half of it
+#   ONLY=loads|watch|large|catch-up   some parts of it (several: ONLY="watch large")
 #
 # What is fair here:
 # - Both run with their defaults, so both wait for the disk before they acknowledge.
@@ -14,6 +14,7 @@
 #   makes a read after many puts cost three times as much; later versions of etcd do not.
 # - With three members the clients are spread over all of them (one client: the leader), and CPU
 #   is the sum over the three processes.
+# - A watch counts events that reached a watcher: 1,000 of them on one key, four clients putting.
 # - The load generator takes its CPU from the same machine, the same amount for both.
 #
 # The raw figures, one JSON line a run, go to ./bench-data; the tables are made of nothing else.
@@ -26,12 +27,12 @@ SUBJECT=${SUBJECT:-$QUORATE}
 BASE_PORT=${BASE_PORT:-25000}
 KEY_SIZE=${KEY_SIZE:-20}
 VAL_SIZE=${VAL_SIZE:-256}
-ONLY=${ONLY:-loads and memory}
+ONLY=${ONLY:-loads watch large catch-up}
 CTL=("$QUORATE" ctl)
 if [[ -n ${QUICK:-} ]]; then
-  ROUNDS=${ROUNDS:-1} CLIENTS=(1 64) KEYS=10000 SCALE=1 MILLION=100000
+  ROUNDS=${ROUNDS:-1} CLIENTS=(1 64) KEYS=10000 SCALE=1 MILLION=100000 MANY=20000
 else
-  ROUNDS=${ROUNDS:-3} CLIENTS=(1 64 256) KEYS=20000 SCALE=2 MILLION=1000000
+  ROUNDS=${ROUNDS:-3} CLIENTS=(1 64 256) KEYS=20000 SCALE=2 MILLION=1000000 MANY=100000
 fi
 RESULTS=bench-data/$(date +%Y%m%d-%H%M%S).jsonl
 DIR=bench-data/run.$$
@@ -108,6 +109,18 @@ turn() {
   measure load "$store" "$MEMBERS" range --consistency l
   measure load "$store" "$MEMBERS" range --consistency s
   measure load "$store" "$MEMBERS" put --val-size "$VAL_SIZE"
+  measure load "$store" "$MEMBERS" txn --val-size "$VAL_SIZE"
+  stop_cluster
+}
+
+# One turn of those who are told and those who stay.
+listeners() {
+  local store=$1 server=$2 spread=(--endpoints "$(clients $(seq "$MEMBERS"))" --conns 9)
+  begin "$server"
+  record load "$store" "$MEMBERS" watch "${spread[@]}" --clients 9 --val-size "$VAL_SIZE" \
+    --key-space-size 1 --watchers 1000 --streams 100 --total $((500 * SCALE))
+  record load "$store" "$MEMBERS" lease "${spread[@]}" --clients 64 --total $((20000 * SCALE))
+  record load "$store" "$MEMBERS" lease "${spread[@]}" --clients 64 --total $((10000 * SCALE)) --grant
   stop_cluster
 }
 
@@ -124,14 +137,73 @@ floor() {
 
 answers_at_all() { "${CTL[@]}" --endpoints "$ENDPOINTS" --command-timeout 1s get key; }
 
-# Memory is read a while after the last put, when what was only needed on the way is free again.
-memory() {
-  begin "$2"
+# Reads of everything, beside which others put; memory; a kill and a restart: with many keys.
+large() {
+  local store=$1 server=$2
+  begin "$server"
+  fill "$MANY"
+  record load "$store" 1 range --everything --endpoints "$TARGET" --total 10 --title "range of $MANY"
+  stop_cluster
+  begin "$server"
   fill "$MILLION"
+  # Memory is read a while after the last put, when what was only needed on the way is free again.
   pause 5
-  record memory "$1" 1 range --endpoints "$TARGET" --key-space-size "$MILLION" --total 100
+  record memory "$store" 1 range --endpoints "$TARGET" --key-space-size "$MILLION" --total 100
+  beside "$store"
+  kill_member 1
+  local begin end
+  begin=$(date +%s%N)
+  start_member 1
+  await healthy 1
+  end=$(date +%s%N)
+  printf '{"kind":"restart","store":"%s","members":1,"seconds":%s}\n' "$store" \
+    "$(awk "BEGIN {print ($end - $begin) / 1e9}")" >>"$RESULTS"
   stop_cluster
 }
+
+# Puts while one client reads every key again and again.
+beside() {
+  "$QUORATE" bench range --everything --endpoints "$TARGET" --total 1000000 >/dev/null 2>&1 &
+  local reader=$!
+  pause 1
+  record load "$1" 1 put --val-size "$VAL_SIZE" --endpoints "$TARGET" --key-space-size "$MILLION" \
+    --clients 16 --conns 4 --rate 1000 --total 10000 --title "put beside range of $MILLION"
+  kill "$reader" 2>/dev/null || true
+  wait "$reader" 2>/dev/null || true
+}
+
+# Throughput of two members while the third is sent all that it missed, as a share of before.
+catch_up() {
+  local store=$1 alone during
+  EXTRA=(--snapshot-count 2000)
+  MEMBERS=3
+  begin "$2"
+  fill "$MANY"
+  local last
+  last=$(other_than "$(leader 1 2 3)")
+  kill_member "$last"
+  local two
+  two=$(clients $(seq 3 | grep -v "$last"))
+  # More entries than any of them keeps for a member that is away.
+  puts "$two" 20000 >/dev/null
+  alone=$(puts "$two" $((20000 * SCALE)))
+  start_member "$last"
+  during=$(puts "$two" $((20000 * SCALE)))
+  await healthy "$last"
+  printf '{"kind":"catch-up","store":"%s","members":3,"share":%s}\n' "$store" \
+    "$(awk "BEGIN {print $during / $alone}")" >>"$RESULTS"
+  stop_cluster
+  EXTRA=()
+}
+
+# Puts by 64 clients; prints how many there were per second.
+puts() {
+  load put --val-size "$VAL_SIZE" --endpoints "$1" --clients 64 --conns 8 \
+    --key-space-size "$MANY" --total "$2" | sed 's/.*"ops_per_second":\([0-9.]*\).*/\1/'
+}
+
+# A member that is not this one.
+other_than() { echo $(($1 % 3 + 1)); }
 
 if [[ $QUORATE == "$BUILT" ]]; then
   say "Building"
@@ -158,11 +230,28 @@ if [[ $ONLY == *loads* ]]; then
     done
   done
 fi
-if [[ $ONLY == *memory* ]]; then
-  MEMBERS=1
+server() { if [[ $1 == etcd ]]; then echo etcd; else echo "$SUBJECT"; fi; }
+if [[ $ONLY == *watch* ]]; then
+  for round in $(seq "$ROUNDS"); do
+    for MEMBERS in 1 3; do
+      for store in quorate etcd; do
+        progress "round $round of $ROUNDS, $MEMBERS member(s), watchers and leases: $store"
+        listeners "$store" "$(server "$store")"
+      done
+    done
+  done
+fi
+if [[ $ONLY == *large* ]]; then
   for store in quorate etcd; do
-    progress "memory with $MILLION keys: $store"
-    memory "$store" "$([[ $store == etcd ]] && echo etcd || echo "$SUBJECT")"
+    MEMBERS=1
+    progress "with $MANY and $MILLION keys: $store"
+    large "$store" "$(server "$store")"
+  done
+fi
+if [[ $ONLY == *catch-up* ]]; then
+  for store in quorate etcd; do
+    progress "catching up a member: $store"
+    catch_up "$store" "$(server "$store")"
   done
 fi
 progress "done; raw figures in $RESULTS"

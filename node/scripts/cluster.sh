@@ -1,12 +1,14 @@
 # A cluster on loopback, for the scripts beside this file. To be sourced, not run.
 #
 #   SERVER     the server's program, with etcd's flags      CTL        the client, an array
+#   EXTRA      more flags for the server, an array
 #   BASE_PORT  client port of member 1; its peers use the   DIR        data and logs
 #              port above, the next member both plus ten    MEMBERS    how many there are
 #
 # Whoever sources it gets `trap`s: whatever way the script ends, no member outlives it.
 
 declare -A PID=() # of each running member, by its number
+EXTRA=()
 WORKER=           # a command in the foreground, as far as this script is concerned
 
 say() { printf '%s\n' "$*"; }
@@ -32,7 +34,7 @@ member_command() {
   COMMAND=("$SERVER" --name "m$1" --data-dir "$DIR/m$1"
     --listen-client-urls "http://$(client "$1")" --advertise-client-urls "http://$(client "$1")"
     --listen-peer-urls "http://$(peer "$1")" --initial-advertise-peer-urls "http://$(peer "$1")"
-    --initial-cluster "${cluster#,}" --initial-cluster-state new)
+    --initial-cluster "${cluster#,}" --initial-cluster-state new ${EXTRA[@]+"${EXTRA[@]}"})
 }
 
 # Refuses to start beside a stranger: whoever has a port would be taken for a member of ours.
@@ -100,6 +102,13 @@ stop_process() {
   done
   kill -KILL "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true
+}
+
+# As if the power went, as far as the process is concerned.
+kill_member() {
+  kill -KILL "${PID[$1]}" 2>/dev/null || true
+  wait "${PID[$1]}" 2>/dev/null || true
+  unset "PID[$1]"
 }
 
 stop_cluster() {

@@ -145,6 +145,9 @@ struct LoadArgs {
     /// Processes of the server, by comma: their CPU time and memory are told too.
     #[arg(long, value_delimiter = ',')]
     pid: Vec<u32>,
+    /// What to call the load in the report.
+    #[arg(long)]
+    title: Option<String>,
     /// Print one line of JSON.
     #[arg(long)]
     json: bool,
@@ -211,12 +214,12 @@ impl Command {
             Self::Lease { load, ttl, grant: true } => (load, Kind::Grant { ttl }),
             Self::Lease { load, ttl, grant: false } => {
                 load.check()?;
-                return load.tell(&measure_keep_alives(&load, ttl).await?);
+                return load.tell(measure_keep_alives(&load, ttl).await?);
             }
             Self::Watch { load, val_size, watchers, streams } => {
                 load.check()?;
                 let plan = load.watching(val_size as usize, watchers, streams)?;
-                return load.tell(&measure_watch(plan, &load.pid).await?);
+                return load.tell(measure_watch(plan, &load.pid).await?);
             }
             Self::Compare { results } => {
                 let named = |why| format!("{}: {why}", results.display());
@@ -229,7 +232,7 @@ impl Command {
             }
         };
         load.check()?;
-        load.tell(&measure(load.plan(kind), &load.pid).await?)
+        load.tell(measure(load.plan(kind), &load.pid).await?)
     }
 }
 
@@ -288,7 +291,10 @@ impl LoadArgs {
         Keys { size, space, sequential: self.sequential_keys }
     }
 
-    fn tell(&self, summary: &Summary) -> Result<ExitCode, String> {
+    fn tell(&self, mut summary: Summary) -> Result<ExitCode, String> {
+        if let Some(title) = &self.title {
+            summary.rename(title);
+        }
         let text = if self.json { summary.json() + "\n" } else { summary.to_string() };
         say(&text);
         Ok(if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -309,7 +315,7 @@ fn authority(endpoint: &str) -> Result<String, String> {
 
 async fn measure(plan: Plan, pids: &[u32]) -> Result<Summary, String> {
     let title = Title {
-        load: plan.kind.name(),
+        load: plan.kind.name().to_owned(),
         endpoints: plan.endpoints.clone(),
         clients: plan.clients as u64,
         conns: plan.conns,
@@ -324,7 +330,7 @@ async fn measure(plan: Plan, pids: &[u32]) -> Result<Summary, String> {
 
 async fn measure_watch(plan: Watching, pids: &[u32]) -> Result<Summary, String> {
     let title = Title {
-        load: "watch",
+        load: "watch".to_owned(),
         endpoints: plan.endpoints.clone(),
         clients: plan.watchers,
         conns: plan.conns,
@@ -339,7 +345,7 @@ async fn measure_watch(plan: Watching, pids: &[u32]) -> Result<Summary, String> 
 
 async fn measure_keep_alives(load: &LoadArgs, ttl: i64) -> Result<Summary, String> {
     let title = Title {
-        load: "lease keep-alive",
+        load: "lease keep-alive".to_owned(),
         endpoints: load.endpoints.clone(),
         clients: u64::from(load.clients),
         conns: load.conns as usize,

@@ -14,7 +14,7 @@ use super::process::Usage;
 #[derive(Clone, Serialize)]
 pub struct Title {
     /// The name of the load.
-    pub load: &'static str,
+    pub load: String,
     /// Whom it was put on.
     pub endpoints: Vec<String>,
     /// Who asked, or who was told.
@@ -103,6 +103,11 @@ impl Summary {
             }),
             chart: chart(latencies),
         }
+    }
+
+    /// Gives the load another name.
+    pub fn rename(&mut self, load: &str) {
+        load.clone_into(&mut self.title.load);
     }
 
     /// Whether every request was answered.
