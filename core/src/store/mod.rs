@@ -36,7 +36,7 @@ use core::fmt;
 pub use self::apply::{Applied, Fact};
 pub use self::image::{Batch, Image};
 pub use self::load::Loader;
-pub use self::mvcc::{Cursor, Kind, Record, Revision, Step, Written};
+pub use self::mvcc::{Cursor, Events, Kind, Pin, Record, Revision, Step, Written};
 pub use self::rows::{Damage, Row};
 
 use self::cluster::Cluster;
@@ -146,6 +146,32 @@ impl Store {
         budget: usize,
     ) -> Result<Step, Refusal> {
         self.space.range(request, cursor, budget)
+    }
+
+    /// All changes of the main revisions in `from..=to`, in order, each with the pair as of the
+    /// revision before it; none for a creation, and none if compaction took it (WA-9). Looks at no
+    /// more than `budget` changes, but always tells a main revision whole.
+    pub fn events(&self, from: i64, to: i64, budget: usize) -> Result<Events, Refusal> {
+        self.space.events(from, to, budget)
+    }
+
+    /// As [`Store::events`], for callers who may cut a main revision into parts: never more than
+    /// `budget` changes, from any one on.
+    pub fn events_in_parts(
+        &self,
+        from: Revision,
+        to: i64,
+        budget: usize,
+    ) -> Result<Events, Refusal> {
+        self.space.events_in_parts(from, to, budget)
+    }
+
+    /// Keeps everything that can be read at this moment, history above the compact revision
+    /// included, from being removed until the pin is dropped. It delays physical removal only: the
+    /// compact revision moves on regardless.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        self.space.pin()
     }
 
     /// The row that says how far the rows are. It goes into the batch with the last of them.

@@ -29,9 +29,11 @@
 //!
 //! Not here: rows (`store/rows.rs`), ranges with all their options (`range.rs`).
 
+mod events;
 mod history;
 mod key_index;
 mod page;
+mod pins;
 mod range;
 mod record;
 mod records;
@@ -39,11 +41,14 @@ mod records;
 use alloc::vec::Vec;
 use core::fmt;
 
+pub use self::events::Events;
+pub use self::pins::Pin;
 pub use self::range::{Cursor, Step};
 pub use self::record::{Kind, Record, View};
 
 use self::history::{Change, History};
 use self::key_index::KeyIndex;
+use self::pins::Pins;
 use self::records::Records;
 use crate::api::KeyRange;
 
@@ -85,6 +90,7 @@ pub struct KeySpace {
     compacted: i64,
     index: KeyIndex,
     records: Records,
+    pins: Pins,
     scratch: Vec<u8>,
 }
 
@@ -96,6 +102,7 @@ impl KeySpace {
             compacted: 0,
             index: KeyIndex::new(),
             records: Records::default(),
+            pins: Pins::default(),
             scratch: Vec::new(),
         }
     }
@@ -123,6 +130,11 @@ impl KeySpace {
     /// The oldest revision that may be read; 0 if nothing was ever compacted.
     pub fn compacted(&self) -> i64 {
         self.compacted
+    }
+
+    /// Keeps what can be read at this moment from being removed, until the pin is dropped.
+    pub fn pin(&self) -> Pin {
+        self.pins.pin()
     }
 
     /// How many keys exist.

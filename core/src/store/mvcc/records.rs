@@ -66,15 +66,28 @@ impl Records {
         record.unwrap_or_else(|| panic!("R1: there is no record {at}"))
     }
 
+    /// Those at or after a revision, oldest first.
+    pub fn since(&self, from: Revision) -> impl Iterator<Item = (Revision, &Record)> {
+        let behind = self.pages.partition_point(|page| page.first <= from);
+        let (page, behind) = self.pages.split_at(behind);
+        let page = page.last();
+        let first =
+            page.map_or(0, |page| page.slots.partition_point(|slot| slot.at(page.first) < from));
+        let rest = page.into_iter().flat_map(move |page| page.iter().skip(first));
+        rest.chain(behind.iter().flat_map(Page::iter))
+    }
+
     /// All of them, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (Revision, &Record)> {
-        self.pages
-            .iter()
-            .flat_map(|page| page.slots.iter().map(|slot| (slot.at(page.first), &slot.record)))
+        self.pages.iter().flat_map(Page::iter)
     }
 }
 
 impl Page {
+    fn iter(&self) -> impl Iterator<Item = (Revision, &Record)> {
+        self.slots.iter().map(|slot| (slot.at(self.first), &slot.record))
+    }
+
     fn get(&self, at: Revision) -> Option<&Record> {
         let main = offset(self.first, at)?;
         let wanted = (main, at.sub);
