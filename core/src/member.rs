@@ -375,6 +375,14 @@ fn is_sound(command: &Bytes) -> bool {
     match Command::decode(command.clone()) {
         // Only the founding entry holds a configuration, and nobody proposes that.
         Ok(Command { action: Some(Action::Configuration(_)), .. }) => false,
+        // These are the leader's own.
+        Ok(Command { action: Some(Action::LeaseEnd(_) | Action::LeaseCheckpoint(_)), .. }) => false,
+        // What nobody can grant was not chosen as it should have been.
+        Ok(Command { action: Some(Action::LeaseGrant(grant)), .. })
+            if grant.id == 0 || grant.ttl < 1 =>
+        {
+            false
+        }
         Ok(Command { action: Some(action), .. }) => request::check(&action).is_ok(),
         Ok(Command { action: None, .. }) | Err(_) => false,
     }

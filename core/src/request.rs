@@ -19,13 +19,19 @@ use prost::Message;
 
 use crate::api::Refusal;
 use crate::api::etcdserverpb::range_request::{SortOrder, SortTarget};
-use crate::api::etcdserverpb::{self, DeleteRangeRequest, PutRequest, RangeRequest};
+use crate::api::etcdserverpb::{
+    self, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest,
+};
 use crate::api::wire::command::Action;
 use crate::api::wire::{Command, Configuration, Publish};
-use crate::types::{NodeId, RequestId};
+use crate::store::Digest;
+use crate::types::{LeaseId, NodeId, RequestId, Seconds};
 
 /// etcd's default for `max-request-bytes`: 1.5 MiB.
 pub const MAX_REQUEST_BYTES: usize = 1_572_864;
+
+/// The longest TTL that may be granted (LE-2).
+pub const MAX_TTL: Seconds = Seconds(9_000_000_000);
 
 /// What a client asks of consensus.
 #[derive(Clone, PartialEq, Debug)]
@@ -48,6 +54,39 @@ pub fn delete_range(
     limit: usize,
 ) -> Result<Request, Refusal> {
     propose(id, Action::DeleteRange(delete), limit)
+}
+
+/// Checks a grant and encodes it as the command of `id`. What must be equal on all members is chosen
+/// here, before the proposal: a lease id where the client leaves it open (LE-1), and a TTL of at
+/// least `floor` (LE-2).
+pub fn lease_grant(
+    id: RequestId,
+    mut grant: LeaseGrantRequest,
+    floor: Seconds,
+    limit: usize,
+) -> Result<Request, Refusal> {
+    if grant.id == 0 {
+        grant.id = fresh_lease(id).0;
+    }
+    grant.ttl = grant.ttl.max(floor.0);
+    propose(id, Action::LeaseGrant(grant), limit)
+}
+
+/// Encodes a revoke as the command of `id`.
+pub fn lease_revoke(
+    id: RequestId,
+    revoke: LeaseRevokeRequest,
+    limit: usize,
+) -> Result<Request, Refusal> {
+    propose(id, Action::LeaseRevoke(revoke), limit)
+}
+
+/// A positive number that no other request gives, but for a chance of one in 2^62: who asks, in
+/// which life and for the how manieth time, hashed.
+fn fresh_lease(id: RequestId) -> LeaseId {
+    let mut digest = Digest::new(0);
+    [id.member.0, id.boot, id.n].into_iter().for_each(|word| digest.word(word));
+    LeaseId((digest.finish() >> 1).max(1).cast_signed())
 }
 
 /// The command by which a started member tells its name and client URLs.
@@ -86,12 +125,13 @@ pub fn check(action: &Action) -> Result<(), Refusal> {
     match action {
         Action::Put(put) => check_put(put),
         Action::DeleteRange(delete) if delete.key.is_empty() => Err(Refusal::EmptyKey),
+        Action::LeaseGrant(grant) => check_grant(grant),
         Action::DeleteRange(_)
         | Action::Txn(_)
         | Action::Compact(_)
-        | Action::LeaseGrant(_)
         | Action::LeaseRevoke(_)
         | Action::LeaseCheckpoint(_)
+        | Action::LeaseEnd(_)
         | Action::Configuration(_)
         | Action::Publish(_) => Ok(()),
     }
@@ -106,6 +146,13 @@ fn check_put(put: &PutRequest) -> Result<(), Refusal> {
     }
     if put.ignore_lease && put.lease != 0 {
         return Err(Refusal::LeaseProvided);
+    }
+    Ok(())
+}
+
+fn check_grant(grant: &LeaseGrantRequest) -> Result<(), Refusal> {
+    if Seconds(grant.ttl) > MAX_TTL {
+        return Err(Refusal::LeaseTtlTooLarge);
     }
     Ok(())
 }

@@ -205,7 +205,8 @@ fn expect(model: &mut Model, action: &Action) -> Result<Response, Refusal> {
         | Action::Compact(_)
         | Action::LeaseGrant(_)
         | Action::LeaseRevoke(_)
-        | Action::LeaseCheckpoint(_) => panic!("this model has none"),
+        | Action::LeaseCheckpoint(_)
+        | Action::LeaseEnd(_) => panic!("this model has none"),
     }
 }
 

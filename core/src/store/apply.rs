@@ -1,7 +1,7 @@
 //! One committed entry becomes one result: the same on every member (CO-4).
 //!
 //! ```text
-//!  Entry --decode--> Command --> put | delete | members
+//!  Entry --decode--> Command --> put | delete | members | leases
 //!                                 |        |        |
 //!                                 v        v        v
 //!                            new state + rows + outcome --> Applied
@@ -23,6 +23,7 @@ use prost::Message;
 
 use super::Store;
 use super::digest::Digest;
+use super::lease::Span;
 use super::mvcc::{Put, Record, Written};
 use super::rows::Row;
 use crate::api::etcdserverpb::{
@@ -33,7 +34,7 @@ use crate::api::wire::{Command, Configuration, Publish};
 use crate::api::{KeyRange, Refusal, Response};
 use crate::raft::Entry;
 use crate::request::requester;
-use crate::types::{LeaseId, LogId, RequestId, Seconds};
+use crate::types::{Index, LeaseId, LogId, RequestId, Seconds};
 
 /// What an applied entry leads to.
 #[derive(Clone, PartialEq, Debug)]
@@ -53,24 +54,24 @@ pub struct Applied {
 /// Something that an entry changed and that consensus keeps time or count by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fact {
-    /// A lease began, with its whole TTL.
-    LeaseGranted(LeaseId, Seconds),
+    /// A lease began.
+    LeaseGranted(LeaseId, Span),
     /// A lease ended.
     LeaseRevoked(LeaseId),
-    /// A lease has so much of its TTL left, for whoever leads next (LE-14).
-    LeaseRemaining(LeaseId, Seconds),
+    /// A lease has so much of its TTL left for whoever leads next; none when it was renewed (LE-14).
+    LeaseRemaining(LeaseId, Option<Seconds>),
 }
 
 /// What applying one command adds up to.
 #[derive(Debug, Default)]
-struct Effect {
-    rows: Vec<Row>,
-    events: Vec<Written>,
-    facts: Vec<Fact>,
+pub(super) struct Effect {
+    pub rows: Vec<Row>,
+    pub events: Vec<Written>,
+    pub facts: Vec<Fact>,
 }
 
 /// What came of a command: an answer or a refusal.
-type Outcome = Result<Response, Refusal>;
+pub(super) type Outcome = Result<Response, Refusal>;
 
 impl Store {
     /// Applies the next committed entry.
@@ -80,7 +81,7 @@ impl Store {
         let command = decode(entry);
         let asker = requester(&command);
         let mut effect = Effect::default();
-        let outcome = command.action.map(|action| self.act(action, &mut effect));
+        let outcome = command.action.map(|action| self.act(action, entry.index, &mut effect));
         let Effect { rows, events, facts } = effect;
         self.applied = entry.id();
         self.account(&rows, outcome.as_ref());
@@ -88,14 +89,15 @@ impl Store {
         Applied { id: self.applied, reply, rows, events, facts }
     }
 
-    fn act(&mut self, action: Action, effect: &mut Effect) -> Outcome {
+    fn act(&mut self, action: Action, at: Index, effect: &mut Effect) -> Outcome {
         match action {
             Action::Put(put) => self.put(&put, effect),
             Action::DeleteRange(delete) => Ok(self.delete_range(&delete, effect)),
             Action::Txn(_) | Action::Compact(_) => panic!("the border lets none through yet"),
-            Action::LeaseGrant(_) | Action::LeaseRevoke(_) | Action::LeaseCheckpoint(_) => {
-                panic!("the border lets none through yet")
-            }
+            Action::LeaseGrant(grant) => self.lease_grant(&grant, at, effect),
+            Action::LeaseRevoke(revoke) => self.lease_revoke(&revoke, effect),
+            Action::LeaseCheckpoint(told) => Ok(self.lease_checkpoint(&told, effect)),
+            Action::LeaseEnd(end) => Ok(self.lease_end(end, effect)),
             Action::Configuration(members) => Ok(self.configure(members, &mut effect.rows)),
             Action::Publish(publish) => Ok(self.publish(publish, &mut effect.rows)),
         }
@@ -103,8 +105,8 @@ impl Store {
 
     fn put(&mut self, put: &PutRequest, effect: &mut Effect) -> Outcome {
         assert!(!put.key.is_empty(), "the border lets no empty key through");
-        if put.lease != 0 {
-            return Err(Refusal::LeaseNotFound); // There are no leases yet (KV-18).
+        if put.lease != 0 && !self.leases.exists(LeaseId(put.lease)) {
+            return Err(Refusal::LeaseNotFound); // KV-18
         }
         if (put.ignore_value || put.ignore_lease) && self.space.get(&put.key).is_none() {
             return Err(Refusal::KeyNotFound);
@@ -116,6 +118,7 @@ impl Store {
         });
         let previous = written.previous.as_ref().filter(|_| put.prev_kv);
         let prev_kv = previous.map(Record::key_value);
+        self.leases.follow(&written);
         effect.write(written);
         Ok(Response::Put(PutResponse { header: self.header(), prev_kv }))
     }
@@ -129,7 +132,10 @@ impl Store {
             deleted: i64::try_from(written.len()).expect("keys fit in memory"),
             prev_kvs: removed.filter(|_| delete.prev_kv).map(Record::key_value).collect(),
         };
-        written.into_iter().for_each(|written| effect.write(written));
+        for written in written {
+            self.leases.follow(&written);
+            effect.write(written);
+        }
         Response::DeleteRange(response)
     }
 
@@ -169,7 +175,7 @@ impl Store {
         self.size = self.size.max(self.tally.bytes);
     }
 
-    fn header(&self) -> Option<ResponseHeader> {
+    pub(super) fn header(&self) -> Option<ResponseHeader> {
         Some(ResponseHeader { revision: self.revision(), ..Default::default() })
     }
 }
@@ -185,7 +191,7 @@ fn decode(entry: &Entry) -> Command {
 
 impl Effect {
     /// A change of a key goes to the disk and to the watchers.
-    fn write(&mut self, written: Written) {
+    pub fn write(&mut self, written: Written) {
         if self.rows.is_empty() {
             self.rows.reserve_exact(1);
             self.events.reserve_exact(1);

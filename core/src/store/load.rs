@@ -12,17 +12,22 @@
 //! - L1. Rows come in strictly rising key order, the position first.
 //! - L2. Above the compact mark, no revision is missing, and each record follows from the one
 //!   before it of the same key (KV-4, KV-5). At or below it, records may have been removed.
-//! - L3. What was read adds up to what the position says.
+//! - L3. Every pair that exists and names a lease is attached to it, and the lease exists.
+//! - L4. What was read adds up to what the position says.
 //!
 //! Not here: what to do about damage (the member repairs itself from its peers).
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::Store;
 use super::cluster::Cluster;
+use super::lease::{Leases, Span};
 use super::mvcc::{KeySpace, Kind, Record, Revision, View};
 use super::rows::{Damage, Position, RowKey, Tally};
+use crate::types::LeaseId;
 
 /// Builds a store from rows in key order.
 #[derive(Debug, Default)]
@@ -36,6 +41,9 @@ pub struct Loader {
 struct Table {
     position: Position,
     space: KeySpace,
+    leases: Leases,
+    /// The keys that exist and name a lease: pairs come before leases.
+    attached: BTreeMap<Box<[u8]>, LeaseId>,
     cluster: Cluster,
     tally: Tally,
     newest: Option<Revision>,
@@ -59,6 +67,7 @@ impl Loader {
             (RowKey::Position, _) => self.table = Some(Table::at(Position::parse(value)?)),
             (_, None) => return Err(Damage::row(key, "has no position before it")),
             (RowKey::Record(at, kind), Some(table)) => return table.record(key, at, kind, value),
+            (RowKey::Lease(id), Some(table)) => return table.lease(key, id, value),
             (RowKey::Members, Some(table)) => return table.members(key, value),
         }
         Ok(())
@@ -75,6 +84,8 @@ impl Table {
         Self {
             position,
             space: KeySpace::at(position.revision, position.compacted),
+            leases: Leases::default(),
+            attached: BTreeMap::new(),
             cluster: Cluster::default(),
             tally: Tally::default(),
             newest: None,
@@ -93,12 +104,45 @@ impl Table {
         if !self.is_next(at) {
             return damage("leaves a gap in the revisions");
         }
-        if !self.follows(at, &record.view()) {
+        let view = record.view();
+        if !self.follows(at, &view) {
             return damage("does not follow from the record before it of the same key");
         }
         self.tally.add(key, value);
+        self.note_lease(&view);
         self.space.restore(at, record);
         self.newest = Some(at);
+        Ok(())
+    }
+
+    /// The newest record of a key says whether it is attached.
+    fn note_lease(&mut self, view: &View<'_>) {
+        if view.lease != 0 {
+            self.attached.insert(view.key.into(), LeaseId(view.lease));
+        } else if !self.attached.is_empty() {
+            self.attached.remove(view.key);
+        }
+    }
+
+    fn lease(&mut self, key: &[u8], id: LeaseId, value: &[u8]) -> Result<(), Damage> {
+        let span = Span::parse(key, value)?;
+        if span.since > self.position.applied.index {
+            return Err(Damage::row(key, "is newer than the position"));
+        }
+        self.tally.add(key, value);
+        self.leases.grant(id, span);
+        Ok(())
+    }
+
+    /// Attaches every key to the lease that its pair names (L3).
+    fn attach(&mut self) -> Result<(), Damage> {
+        for (key, id) in core::mem::take(&mut self.attached) {
+            if !self.leases.attach(id, &key) {
+                let key = key.escape_ascii();
+                let what = format!("key \"{key}\" is attached to lease {id}, which does not exist");
+                return Err(Damage::table(what));
+            }
+        }
         Ok(())
     }
 
@@ -137,8 +181,9 @@ impl Table {
         view.modified == at.main && alive.map_or(born || (cut && older), lives_on)
     }
 
-    fn finish(self) -> Result<Store, Damage> {
-        let Self { position, space, cluster, tally, newest } = self;
+    fn finish(mut self) -> Result<Store, Damage> {
+        self.attach()?;
+        let Self { position, space, leases, cluster, tally, newest, .. } = self;
         let reached = newest.map_or(1, |newest| newest.main).max(position.compacted);
         if reached != position.revision {
             let (revision, at) = (position.revision, position.applied);
@@ -150,6 +195,6 @@ impl Table {
             return Err(Damage::table(what.into()));
         }
         let Position { applied, state_hash, size, .. } = position;
-        Ok(Store { applied, space, cluster, state_hash, tally, size })
+        Ok(Store { applied, space, leases, cluster, state_hash, tally, size })
     }
 }

@@ -5,6 +5,7 @@
 //!        |                                                 |
 //!        v                                                 v
 //!      apply -----> KeySpace   keys with their past <--- range
+//!        |  \-----> Leases     their keys           <--- leases
 //!        |  \-----> Cluster    members              <--- members
 //!        |  \-----> position   applied, hashes
 //!        v
@@ -21,12 +22,13 @@
 //!   in between.
 //! - S2. The rows of all applied entries, and the position, are the whole of the store.
 //!
-//! Not here: watchers, leases, users; compaction; who waits for an answer (`actors.rs`).
+//! Not here: watchers, users; compaction; when a lease is over (`member/lease.rs`); who waits for an answer (`actors.rs`).
 
 mod apply;
 mod cluster;
 mod digest;
 mod image;
+mod lease;
 mod load;
 mod mvcc;
 mod rows;
@@ -35,23 +37,26 @@ use core::fmt;
 
 pub use self::apply::{Applied, Fact};
 pub use self::image::{Batch, Image};
+pub use self::lease::Span;
 pub use self::load::Loader;
 pub use self::mvcc::{Cursor, Events, Kind, Pin, Record, Revision, Step, Written};
 pub use self::rows::{Damage, Row};
 
 use self::cluster::Cluster;
-use self::digest::Digest;
+pub(crate) use self::digest::Digest;
+use self::lease::Leases;
 use self::mvcc::KeySpace;
 use self::rows::{Position, Tally};
 use crate::api::Refusal;
 use crate::api::etcdserverpb::{Member, RangeRequest};
-use crate::types::LogId;
+use crate::types::{LeaseId, LogId};
 
 /// The state that the log replicates.
 #[derive(Clone)]
 pub struct Store {
     applied: LogId,
     space: KeySpace,
+    leases: Leases,
     cluster: Cluster,
     state_hash: u64,
     tally: Tally,
@@ -65,6 +70,7 @@ impl Store {
         Self {
             applied: LogId::default(),
             space: KeySpace::new(),
+            leases: Leases::default(),
             cluster: Cluster::default(),
             state_hash: 0,
             tally: Tally::default(),
@@ -103,7 +109,7 @@ impl Store {
         for (at, record) in self.space.records() {
             tally.add(&Row::record(at, record).key, record.as_ref());
         }
-        if let Some(row) = self.cluster.row() {
+        for row in self.leases.rows().chain(self.cluster.row()) {
             tally.add_row(&row);
         }
         let position = Position { sum: tally.sum, size: tally.bytes, ..self.position() };
@@ -117,6 +123,16 @@ impl Store {
     #[must_use]
     pub fn members(&self) -> &[Member] {
         self.cluster.members()
+    }
+
+    /// All leases, by id.
+    pub fn leases(&self) -> impl Iterator<Item = (LeaseId, Span)> {
+        self.leases.spans()
+    }
+
+    /// The keys that are attached to a lease, in order.
+    pub fn keys_of(&self, lease: LeaseId) -> impl Iterator<Item = &[u8]> {
+        self.leases.keys(lease)
     }
 
     /// Bytes of all stored rows but the position.

@@ -4,6 +4,7 @@
 //!  kind   rest of the key                            value
 //!  'a'                                               the position, 68 bytes (below)
 //!  'k'    main (8 bytes) sub (8 bytes) ['t']         the record; 't' marks a tombstone (KV-33)
+//!  'l'    id (8 bytes)                               the lease (`lease.rs`)
 //!  'm'                                               the members, an encoded wire::Configuration
 //!
 //!  position:  format | index | term | revision | compact revision | state hash | sum | size | crc
@@ -27,7 +28,7 @@ use bytes::Bytes;
 
 use super::digest::Digest;
 use super::mvcc::{Kind, Record, Revision};
-use crate::types::{Index, LogId, Term};
+use crate::types::{Index, LeaseId, LogId, Term};
 
 /// The format that this version writes, and the only one that it reads.
 const FORMAT: u64 = 1;
@@ -35,6 +36,7 @@ const WORDS: usize = 8;
 
 const POSITION: u8 = b'a';
 const RECORD: u8 = b'k';
+const LEASE: u8 = b'l';
 const MEMBERS: u8 = b'm';
 const TOMBSTONE: u8 = b't';
 
@@ -60,6 +62,8 @@ pub enum RowKey {
     Position,
     /// One revision of one key.
     Record(Revision, Kind),
+    /// One lease.
+    Lease(LeaseId),
     /// The members of the cluster.
     Members,
 }
@@ -110,6 +114,10 @@ impl RowKey {
         match self {
             Self::Position => key.push(POSITION),
             Self::Members => key.push(MEMBERS),
+            Self::Lease(id) => {
+                key.push(LEASE);
+                key.extend_from_slice(&id.0.to_be_bytes());
+            }
             Self::Record(at, kind) => {
                 key.push(RECORD);
                 key.extend_from_slice(&at.main.to_be_bytes());
@@ -131,8 +139,16 @@ impl RowKey {
             [RECORD, ref rest @ ..] => {
                 Self::parse_record(rest).ok_or_else(|| Damage::row(key, "has a malformed revision"))
             }
+            [LEASE, ref rest @ ..] => {
+                Self::parse_lease(rest).ok_or_else(|| Damage::row(key, "has a malformed lease id"))
+            }
             _ => Err(Damage::row(key, "is of no known kind")),
         }
+    }
+
+    fn parse_lease(rest: &[u8]) -> Option<Self> {
+        let id = i64::from_be_bytes(rest.try_into().ok()?);
+        (id != 0).then_some(Self::Lease(LeaseId(id)))
     }
 
     fn parse_record(rest: &[u8]) -> Option<Self> {

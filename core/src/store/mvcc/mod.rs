@@ -173,14 +173,21 @@ impl KeySpace {
     /// Removes every key of a range in one transaction, in key order (KV-19). Writes nothing where
     /// there is none (KV-5).
     pub fn delete(&mut self, range: KeyRange<'_>) -> Vec<Written> {
-        let main = self.revision + 1;
-        let doomed: Vec<Record> = self
-            .index
-            .walk(range)
-            .filter_map(History::live)
-            .map(|at| self.records.get(at).clone())
-            .collect();
-        let subs = 0..;
+        let doomed = self.index.walk(range).filter_map(History::live);
+        let doomed = doomed.map(|at| self.records.get(at).clone()).collect();
+        self.bury_all(doomed)
+    }
+
+    /// Removes these keys, which exist and are in order, in one transaction.
+    pub fn delete_keys(&mut self, keys: &[&[u8]]) -> Vec<Written> {
+        assert!(keys.is_sorted(), "LE-6: keys end in key order");
+        let pair = |key: &&[u8]| self.get(key).expect("a key to delete").clone();
+        let doomed = keys.iter().map(pair).collect();
+        self.bury_all(doomed)
+    }
+
+    fn bury_all(&mut self, doomed: Vec<Record>) -> Vec<Written> {
+        let (main, subs) = (self.revision + 1, 0..);
         let written: Vec<Written> = subs
             .zip(doomed)
             .map(|(sub, previous)| self.bury(Revision { main, sub }, previous))
