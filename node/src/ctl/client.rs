@@ -6,26 +6,42 @@
 //! ```
 //!
 //! An endpoint that cannot be reached has been told nothing, so the next one is tried whatever the
-//! command is. An answer "unavailable" may come after the work was done: only what changes nothing
-//! is asked again then.
+//! command is. An answer "unavailable", or none because the connection broke, may come after the
+//! work was done: only what changes nothing is asked again then.
 //!
-//! Not here: TLS, logging in, what is asked (`kv.rs`, `endpoint.rs`, `member.rs`).
+//! A stream outlives its connections: who holds one ([`Client::connect`]) opens it again at the
+//! next endpoint as long as [`is_passing`] says that this may help.
+//!
+//! Not here: TLS, logging in, what is asked (`kv.rs`, `lease.rs` and so on).
 
+use std::error::Error;
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::settings::Settings;
 use super::{Exit, Failure};
 
 /// Pause before an endpoint is tried again.
-const PAUSE: Duration = Duration::from_millis(25);
+pub const PAUSE: Duration = Duration::from_millis(25);
+
+/// The text of a member that knows no leader.
+const NO_LEADER: &str = "etcdserver: no leader";
 
 /// A way to a cluster.
 pub struct Client {
     endpoints: Vec<Endpoint>,
-    command_timeout: Duration,
+    /// For one call, all attempts together.
+    limit: Option<Duration>,
+}
+
+/// A connection, and the place of its endpoint among those of the client.
+pub struct Link {
+    /// To make calls on.
+    pub channel: Channel,
+    /// Whose it is.
+    pub place: usize,
 }
 
 /// Whether a call may be made again after an answer that leaves its effect open.
@@ -43,6 +59,12 @@ impl Client {
         Self::to(&settings.endpoints, settings)
     }
 
+    /// The same for commands that wait without end, if no time was given for them.
+    pub fn patient(settings: &Settings) -> Result<Self, Failure> {
+        let limit = settings.is_timeout_given.then_some(settings.command_timeout);
+        Ok(Self { limit, ..Self::new(settings)? })
+    }
+
     /// For these endpoints only.
     pub fn to(endpoints: &[String], settings: &Settings) -> Result<Self, Failure> {
         if endpoints.is_empty() {
@@ -51,7 +73,7 @@ impl Client {
         let endpoints = endpoints.iter().map(|text| parse(text, settings));
         Ok(Self {
             endpoints: endpoints.collect::<Result<_, _>>()?,
-            command_timeout: settings.command_timeout,
+            limit: Some(settings.command_timeout),
         })
     }
 
@@ -64,12 +86,33 @@ impl Client {
     where
         Waiting: Future<Output = Result<Response<Answer>, Status>>,
     {
-        let answer = tokio::time::timeout(self.command_timeout, self.attempt(repeat, ask)).await;
+        let answer = self.in_time(self.attempt(repeat, ask)).await?;
         match answer {
-            Ok(Ok(answer)) => Ok(answer.into_inner()),
-            Ok(Err(status)) => Err(Failure::new(Exit::Error, told(&status))),
-            Err(_) => Err(Failure::new(Exit::Error, "context deadline exceeded")),
+            Ok(answer) => Ok(answer.into_inner()),
+            Err(status) => Err(Failure::new(Exit::Error, told(&status))),
         }
+    }
+
+    /// Waits for something no longer than a call may take.
+    pub async fn in_time<Done>(&self, work: impl Future<Output = Done>) -> Result<Done, Failure> {
+        let Some(limit) = self.limit else { return Ok(work.await) };
+        let late = |_| Failure::new(Exit::Error, "context deadline exceeded");
+        tokio::time::timeout(limit, work).await.map_err(late)
+    }
+
+    /// Connects to the first endpoint that can be reached from the one at `place` on, however
+    /// long that takes.
+    pub async fn connect(&self, place: usize) -> Link {
+        for place in place.. {
+            let place = place % self.endpoints.len();
+            if let Ok(channel) = self.endpoints[place].connect().await {
+                return Link { channel, place };
+            }
+            if place + 1 == self.endpoints.len() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        unreachable!("the round has no end");
     }
 
     /// Goes round the endpoints until one has answered.
@@ -85,8 +128,7 @@ impl Client {
             for endpoint in &self.endpoints {
                 let Ok(channel) = endpoint.connect().await else { continue };
                 match ask(channel).await {
-                    Err(status)
-                        if status.code() == Code::Unavailable && repeat == Repeat::Harmless => {}
+                    Err(status) if is_unanswered(&status) && repeat == Repeat::Harmless => {}
                     answer => return answer,
                 }
             }
@@ -112,8 +154,28 @@ fn parse(text: &str, settings: &Settings) -> Result<Endpoint, Failure> {
         .tcp_nodelay(true))
 }
 
+/// A request that a member without a leader is to refuse, instead of letting it wait.
+pub fn with_leader<Message>(message: Message) -> Request<Message> {
+    let mut request = Request::new(message);
+    let value = tonic::metadata::MetadataValue::from_static("true");
+    request.metadata_mut().insert("hasleader", value);
+    request
+}
+
+/// Whether a stream that ended so may go on at another endpoint, or at the same one later.
+pub fn is_passing(status: &Status) -> bool {
+    let may_pass = is_unanswered(status) || status.code() == Code::Internal;
+    may_pass && status.message() != NO_LEADER
+}
+
+/// Whether nothing came back that tells what has become of the request.
+fn is_unanswered(status: &Status) -> bool {
+    // Only a status that was made here, out of an error of the connection, has a source.
+    status.code() == Code::Unavailable || status.source().is_some()
+}
+
 /// The errors of etcd are known by their text alone; all others come with their code.
-fn told(status: &Status) -> String {
+pub fn told(status: &Status) -> String {
     if status.message().starts_with("etcdserver: ") {
         return status.message().to_owned();
     }

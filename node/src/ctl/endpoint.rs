@@ -1,16 +1,17 @@
-//! `endpoint status` and `endpoint health`: what each member says of itself.
+//! `endpoint status`, `endpoint health`, `endpoint hashkv`: what each member says of itself.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use quorate_core::api::etcdserverpb::alarm_request::AlarmAction;
 use quorate_core::api::etcdserverpb::{
-    AlarmRequest, AlarmType, RangeRequest, StatusRequest, StatusResponse,
+    AlarmRequest, AlarmType, HashKvRequest, HashKvResponse, RangeRequest, StatusRequest,
+    StatusResponse,
 };
 use tokio::task::JoinSet;
 
 use super::client::{Client, Repeat};
-use super::flags::{Flag, Flags};
+use super::flags::{Flag, Flags, Kind};
 use super::member;
 use super::print::Printer;
 use super::settings::{Format, Settings};
@@ -18,9 +19,16 @@ use super::{Exit, Failure};
 use crate::rpc::etcdserverpb::kv_client::KvClient;
 use crate::rpc::etcdserverpb::maintenance_client::MaintenanceClient;
 
-/// The flags of both.
-pub static FLAGS: [Flag; 1] =
-    [Flag::switch("cluster", "ask all members of the cluster instead of --endpoints")];
+/// The flag of all three.
+const CLUSTER: Flag =
+    Flag::switch("cluster", "ask all members of the cluster instead of --endpoints");
+
+/// The flags of `endpoint status` and `endpoint health`.
+pub static FLAGS: [Flag; 1] = [CLUSTER];
+
+/// The flags of `endpoint hashkv`.
+pub static HASH_KV: [Flag; 2] =
+    [CLUSTER, Flag::new("rev", Kind::Int, "0", "leave out what was written later")];
 
 /// The key whose reading proves a quorum. It need not exist.
 const PROBE: &str = "health";
@@ -42,6 +50,14 @@ pub struct EndpointHealth {
     pub took: Duration,
     /// Why it cannot.
     pub error: Option<String>,
+}
+
+/// The hash of all pairs on one endpoint.
+pub struct EndpointHash {
+    /// As the user wrote it.
+    pub endpoint: String,
+    /// Its answer.
+    pub hash: HashKvResponse,
 }
 
 /// `endpoint status`
@@ -95,6 +111,27 @@ pub async fn health(
     Ok(())
 }
 
+/// `endpoint hashkv`
+pub async fn hash_kv(
+    flags: &Flags,
+    settings: &Settings,
+    printer: &mut Printer<impl Write>,
+) -> Result<(), Failure> {
+    let mut list = Vec::new();
+    let mut failed = Ok(());
+    for endpoint in endpoints(flags, settings).await? {
+        match hash_of(&endpoint, flags.int("rev"), settings).await {
+            Ok(hash) => list.push(EndpointHash { endpoint, hash }),
+            Err(failure) => {
+                eprintln!("Failed to get the hash of endpoint {endpoint} ({})", failure.text);
+                failed = Err(failure);
+            }
+        }
+    }
+    printer.endpoint_hash_kv(&list)?;
+    failed
+}
+
 async fn endpoints(flags: &Flags, settings: &Settings) -> Result<Vec<String>, Failure> {
     if !flags.bool("cluster") {
         return Ok(settings.endpoints.clone());
@@ -109,7 +146,20 @@ async fn endpoints(flags: &Flags, settings: &Settings) -> Result<Vec<String>, Fa
     Ok(answer.members.into_iter().flat_map(|member| member.client_ur_ls).collect())
 }
 
-async fn status_of(endpoint: &str, settings: &Settings) -> Result<StatusResponse, Failure> {
+async fn hash_of(
+    endpoint: &str,
+    revision: i64,
+    settings: &Settings,
+) -> Result<HashKvResponse, Failure> {
+    Client::to(&[endpoint.to_owned()], settings)?
+        .call(Repeat::Harmless, |channel| async move {
+            MaintenanceClient::new(channel).hash_kv(HashKvRequest { revision }).await
+        })
+        .await
+}
+
+/// Asks one endpoint for its status.
+pub async fn status_of(endpoint: &str, settings: &Settings) -> Result<StatusResponse, Failure> {
     Client::to(&[endpoint.to_owned()], settings)?
         .call(Repeat::Harmless, |channel| async move {
             MaintenanceClient::new(channel).status(StatusRequest {}).await

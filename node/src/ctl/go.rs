@@ -6,10 +6,7 @@ use std::time::Duration;
 
 /// `strconv.ParseInt` with base 0: decimal, or hex, octal and binary by their prefix.
 pub fn parse_int(text: &str) -> Result<i64, String> {
-    let (negative, magnitude) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
+    let (negative, magnitude) = signed(text);
     let lower = magnitude.to_ascii_lowercase();
     let (radix, digits) = if let Some(digits) = lower.strip_prefix("0x") {
         (16, digits)
@@ -25,13 +22,37 @@ pub fn parse_int(text: &str) -> Result<i64, String> {
     integer(text, negative, digits, radix)
 }
 
-/// `strconv.ParseInt` with base 16 and no prefix, as ids are written.
+/// `strconv.ParseInt` with base 10.
+pub fn parse_decimal(text: &str) -> Result<i64, String> {
+    let (negative, digits) = signed(text);
+    integer(text, negative, digits, 10)
+}
+
+/// `strconv.ParseInt` with base 16 and no prefix, as leases are written.
 pub fn parse_hex(text: &str) -> Result<i64, String> {
-    let (negative, digits) = match text.strip_prefix('-') {
+    let (negative, digits) = signed(text);
+    integer(text, negative, digits, 16)
+}
+
+/// `strconv.ParseUint` with base 16, as members are written.
+pub fn parse_unsigned_hex(text: &str) -> Result<u64, String> {
+    let failed = |why| format!("strconv.ParseUint: parsing {}: {why}", quote(text.as_bytes()));
+    if text.is_empty() || !text.chars().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(failed("invalid syntax"));
+    }
+    u64::from_str_radix(text, 16).map_err(|_| failed("value out of range"))
+}
+
+/// `%016x`: a minus sign counts as a digit.
+pub fn padded_hex(id: i64) -> String {
+    if id < 0 { format!("-{:015x}", id.unsigned_abs()) } else { format!("{id:016x}") }
+}
+
+fn signed(text: &str) -> (bool, &str) {
+    match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    integer(text, negative, digits, 16)
+    }
 }
 
 fn integer(text: &str, negative: bool, digits: &str, radix: u32) -> Result<i64, String> {
@@ -154,6 +175,72 @@ fn escape(quoted: &mut String, text: std::fmt::Arguments<'_>) {
     quoted.write_fmt(text).expect("a String takes any text");
 }
 
+/// `strconv.Unquote` of the string at the beginning of a text, in double quotes or in backquotes;
+/// with it comes what stands behind. `None` if there is none, or none that Go would take.
+pub fn unquote(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let (quote, mut rest) = text.split_first()?;
+    if *quote == b'`' {
+        let length = rest.iter().position(|byte| *byte == b'`')?;
+        return Some((rest[..length].to_vec(), &rest[length + 1..]));
+    }
+    if *quote != b'"' {
+        return None;
+    }
+    let mut plain = Vec::new();
+    loop {
+        match rest {
+            [b'"', behind @ ..] => return Some((plain, behind)),
+            [b'\\', letter, behind @ ..] => rest = unescape(*letter, behind, &mut plain)?,
+            [] | [b'\\'] | [b'\n', ..] => return None,
+            [byte, behind @ ..] => {
+                plain.push(*byte);
+                rest = behind;
+            }
+        }
+    }
+}
+
+/// Reads what stands behind a backslash; returns what is left.
+fn unescape<'a>(letter: u8, rest: &'a [u8], plain: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let digits = match letter {
+        b'x' => 2,
+        b'u' => 4,
+        b'U' => 8,
+        b'0'..=b'7' => {
+            let (more, behind) = rest.split_at_checked(2)?;
+            plain.push(u8::try_from(number(&[&[letter], more].concat(), 8)?).ok()?);
+            return Some(behind);
+        }
+        b'a' => return push_escaped(b'\x07', rest, plain),
+        b'b' => return push_escaped(b'\x08', rest, plain),
+        b'f' => return push_escaped(b'\x0c', rest, plain),
+        b'n' => return push_escaped(b'\n', rest, plain),
+        b'r' => return push_escaped(b'\r', rest, plain),
+        b't' => return push_escaped(b'\t', rest, plain),
+        b'v' => return push_escaped(b'\x0b', rest, plain),
+        b'\\' | b'"' => return push_escaped(letter, rest, plain),
+        _ => return None,
+    };
+    let (code, behind) = rest.split_at_checked(digits)?;
+    let code = number(code, 16)?;
+    if letter == b'x' {
+        plain.push(u8::try_from(code).ok()?);
+    } else {
+        plain.extend(char::from_u32(code)?.encode_utf8(&mut [0; 4]).bytes());
+    }
+    Some(behind)
+}
+
+fn push_escaped<'a>(byte: u8, rest: &'a [u8], plain: &mut Vec<u8>) -> Option<&'a [u8]> {
+    plain.push(byte);
+    Some(rest)
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    let digits = std::str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'))?;
+    u32::from_str_radix(digits, radix).ok()
+}
+
 /// A size in SI units, as `humanize.Bytes` writes it: two digits, or the whole part.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
@@ -181,7 +268,14 @@ mod tests {
         let far = parse_int("9223372036854775808").unwrap_err();
         assert_eq!(far, "strconv.ParseInt: parsing \"9223372036854775808\": value out of range");
         assert_eq!(parse_hex("-a"), Ok(-10));
-        assert!(parse_hex("0xa").is_err());
+        assert!(parse_hex("0xa").is_err() && parse_decimal("0xa").is_err());
+        assert_eq!((parse_decimal("-010"), parse_unsigned_hex("ff")), (Ok(-10), Ok(255)));
+        let signed = parse_unsigned_hex("-1").unwrap_err();
+        assert_eq!(signed, "strconv.ParseUint: parsing \"-1\": invalid syntax");
+        assert_eq!(
+            (padded_hex(10).as_str(), padded_hex(-10).as_str()),
+            ("000000000000000a", "-00000000000000a")
+        );
     }
 
     #[test]
@@ -222,6 +316,34 @@ mod tests {
         ];
         for (bytes, text) in quoted {
             assert_eq!(quote(bytes), text);
+        }
+    }
+
+    #[test]
+    fn strings_are_unquoted_as_go_does_it() {
+        let good: [(&[u8], &[u8], &[u8]); 4] = [
+            (br#""a\"b\\" rest"#, b"a\"b\\", b" rest"),
+            (br#""\x00\101\u00e9\U0001f600""#, "\0A\u{e9}\u{1f600}".as_bytes(), b""),
+            (b"`\\q\"`x", b"\\q\"", b"x"),
+            (b"\"\"", b"", b""),
+        ];
+        for (text, plain, rest) in good {
+            assert_eq!(unquote(text), Some((plain.to_vec(), rest)));
+        }
+        let bad = [
+            "",
+            "a",
+            "\"a",
+            "`a",
+            "\"\\q\"",
+            "\"\\'\"",
+            "\"\\x+1\"",
+            "\"\\400\"",
+            "\"\\ud800\"",
+            "\"\n\"",
+        ];
+        for text in bad {
+            assert_eq!(unquote(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -138,7 +138,7 @@ pub async fn del(
     printer.del(&answer)
 }
 
-fn put_request(
+pub fn put_request(
     flags: &Flags,
     args: &[Vec<u8>],
     stdin: impl FnOnce() -> Option<Vec<u8>>,
@@ -166,7 +166,7 @@ fn put_request(
     })
 }
 
-fn get_request(flags: &Flags, args: &[Vec<u8>]) -> Result<RangeRequest, Failure> {
+pub fn get_request(flags: &Flags, args: &[Vec<u8>]) -> Result<RangeRequest, Failure> {
     if args.is_empty() {
         let text = "get command needs one argument as key and an optional argument as range_end";
         return Err(bad(text));
@@ -195,7 +195,7 @@ fn get_request(flags: &Flags, args: &[Vec<u8>]) -> Result<RangeRequest, Failure>
     })
 }
 
-fn del_request(flags: &Flags, args: &[Vec<u8>]) -> Result<DeleteRangeRequest, Failure> {
+pub fn del_request(flags: &Flags, args: &[Vec<u8>]) -> Result<DeleteRangeRequest, Failure> {
     if !(1..=2).contains(&args.len()) {
         let text = "del command needs one argument as key and an optional argument as range_end";
         return Err(bad(text));
@@ -226,7 +226,7 @@ pub fn is_serializable(flags: &Flags) -> Result<bool, Failure> {
 }
 
 /// Key and range end as the wire has them. A range needs a first key, so that of all keys is zero.
-fn key_range(flags: &Flags, args: &[Vec<u8>]) -> Result<(Bytes, Bytes), Failure> {
+pub fn key_range(flags: &Flags, args: &[Vec<u8>]) -> Result<(Bytes, Bytes), Failure> {
     let open = flags.bool("prefix") || flags.bool("from-key");
     let (key, end) = match args {
         [_, _, ..] if open => {

@@ -60,6 +60,8 @@ pub struct Settings {
     pub dial_timeout: Duration,
     /// For one short command.
     pub command_timeout: Duration,
+    /// Whether that was asked for: then it counts for the long commands too.
+    pub is_timeout_given: bool,
     /// Idle time before a ping.
     pub keepalive_time: Duration,
     /// Wait for the answer to a ping.
@@ -115,6 +117,7 @@ impl Settings {
             endpoints: flags.list("endpoints"),
             dial_timeout: flags.duration("dial-timeout"),
             command_timeout: flags.duration("command-timeout"),
+            is_timeout_given: flags.is_given("command-timeout"),
             keepalive_time: flags.duration("keepalive-time"),
             keepalive_timeout: flags.duration("keepalive-timeout"),
             format,

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::command::Command;
 use super::flags::{Flag, Kind};
 use super::settings::GLOBAL;
-use super::{Command, api_version, go};
+use super::{api_version, go};
 use crate::serve::version;
 
 /// The page of one command.

@@ -2,12 +2,15 @@
 
 use std::fmt::Display;
 
+use quorate_core::api::etcdserverpb::response_op::Response;
 use quorate_core::api::etcdserverpb::{
-    DeleteRangeResponse, MemberListResponse, PutResponse, RangeResponse, ResponseHeader,
+    DeleteRangeResponse, LeaseGrantResponse, LeaseKeepAliveResponse, LeaseLeasesResponse,
+    LeaseRevokeResponse, LeaseTimeToLiveResponse, MemberListResponse, PutResponse, RangeResponse,
+    ResponseHeader, TxnResponse, WatchResponse,
 };
 use quorate_core::api::mvccpb::KeyValue;
 
-use crate::ctl::endpoint::{EndpointHealth, EndpointStatus};
+use crate::ctl::endpoint::{EndpointHash, EndpointHealth, EndpointStatus};
 use crate::ctl::go;
 
 pub fn put(answer: &PutResponse, hex: bool) -> Vec<u8> {
@@ -31,6 +34,73 @@ pub fn del(answer: &DeleteRangeResponse, hex: bool) -> Vec<u8> {
     page.header(answer.header.as_ref());
     page.line("Deleted", answer.deleted);
     answer.prev_kvs.iter().for_each(|pair| page.pair("Prev", pair));
+    page.done()
+}
+
+pub fn txn(answer: &TxnResponse, hex: bool) -> Vec<u8> {
+    let mut page = Page::new(hex);
+    page.header(answer.header.as_ref());
+    page.line("Succeeded", answer.succeeded);
+    let mut text = page.done();
+    for operation in &answer.responses {
+        text.extend(match &operation.response {
+            Some(Response::ResponseRange(answer)) => get(answer, hex),
+            Some(Response::ResponsePut(answer)) => put(answer, hex),
+            Some(Response::ResponseDeleteRange(answer)) => del(answer, hex),
+            Some(Response::ResponseTxn(answer)) => txn(answer, hex),
+            None => Vec::new(),
+        });
+    }
+    text
+}
+
+pub fn watch(answer: &WatchResponse, hex: bool) -> Vec<u8> {
+    let mut page = Page::new(hex);
+    page.header(answer.header.as_ref());
+    for event in &answer.events {
+        page.line("Type", event.r#type().as_str_name());
+        event.prev_kv.iter().for_each(|pair| page.pair("Prev", pair));
+        event.kv.iter().for_each(|pair| page.pair("", pair));
+    }
+    page.done()
+}
+
+pub fn lease_grant(answer: &LeaseGrantResponse, hex: bool) -> Vec<u8> {
+    let mut page = Page::new(hex);
+    page.header(answer.header.as_ref());
+    page.lease("ID", answer.id);
+    page.line("TTL", answer.ttl);
+    page.done()
+}
+
+pub fn lease_revoke(answer: &LeaseRevokeResponse, hex: bool) -> Vec<u8> {
+    let mut page = Page::new(hex);
+    page.header(answer.header.as_ref());
+    page.done()
+}
+
+pub fn lease_time_to_live(answer: &LeaseTimeToLiveResponse, hex: bool) -> Vec<u8> {
+    let mut page = Page::new(hex);
+    page.header(answer.header.as_ref());
+    page.lease("ID", answer.id);
+    page.line("TTL", answer.ttl);
+    page.line("GrantedTTL", answer.granted_ttl);
+    answer.keys.iter().for_each(|key| page.line("Key", go::quote(key)));
+    page.done()
+}
+
+pub fn lease_list(answer: &LeaseLeasesResponse, hex: bool) -> Vec<u8> {
+    let mut page = Page::new(hex);
+    page.header(answer.header.as_ref());
+    answer.leases.iter().for_each(|lease| page.lease("ID", lease.id));
+    page.done()
+}
+
+pub fn lease_keep_alive(answer: &LeaseKeepAliveResponse, hex: bool) -> Vec<u8> {
+    let mut page = Page::new(hex);
+    page.header(answer.header.as_ref());
+    page.lease("ID", answer.id);
+    page.line("TTL", answer.ttl);
     page.done()
 }
 
@@ -84,6 +154,18 @@ pub fn endpoint_health(list: &[EndpointHealth]) -> Vec<u8> {
     page.done()
 }
 
+pub fn endpoint_hash_kv(list: &[EndpointHash], hex: bool) -> Vec<u8> {
+    let mut page = Page::new(hex);
+    for EndpointHash { endpoint, hash } in list {
+        page.header(hash.header.as_ref());
+        page.quoted("Endpoint", endpoint);
+        page.line("Hash", hash.hash);
+        page.line("HashRevision", hash.hash_revision);
+        page.gap();
+    }
+    page.done()
+}
+
 struct Page {
     hex: bool,
     text: String,
@@ -114,6 +196,14 @@ impl Page {
         }
     }
 
+    fn lease(&mut self, name: &str, id: i64) {
+        if self.hex {
+            self.line(name, go::padded_hex(id));
+        } else {
+            self.line(name, id);
+        }
+    }
+
     fn gap(&mut self) {
         self.text.push('\n');
     }
@@ -134,10 +224,6 @@ impl Page {
         self.line(&format!("{prefix}ModRevision"), pair.mod_revision);
         self.line(&format!("{prefix}Version"), pair.version);
         self.line(&format!("{prefix}Value"), go::quote(&pair.value));
-        if self.hex {
-            self.line(&format!("{prefix}Lease"), format_args!("{:016x}", pair.lease));
-        } else {
-            self.line(&format!("{prefix}Lease"), pair.lease);
-        }
+        self.lease(&format!("{prefix}Lease"), pair.lease);
     }
 }

@@ -5,36 +5,90 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_core::api::etcdserverpb::response_op::Response;
 use quorate_core::api::etcdserverpb::{
-    DeleteRangeResponse, DowngradeInfo, Member, MemberListResponse, PutResponse, RangeResponse,
-    ResponseHeader, StatusResponse,
+    DeleteRangeResponse, DowngradeInfo, HashKvResponse, LeaseGrantResponse, LeaseKeepAliveResponse,
+    LeaseLeasesResponse, LeaseRevokeResponse, LeaseTimeToLiveResponse, Member, MemberListResponse,
+    MoveLeaderResponse, PutResponse, RangeResponse, ResponseHeader, ResponseOp, StatusResponse,
+    TxnResponse, WatchResponse,
 };
-use quorate_core::api::mvccpb::KeyValue;
+use quorate_core::api::mvccpb::{Event, KeyValue};
 
-use crate::ctl::endpoint::{EndpointHealth, EndpointStatus};
+use crate::ctl::endpoint::{EndpointHash, EndpointHealth, EndpointStatus};
 use crate::ctl::go;
 
 pub fn put(answer: &PutResponse) -> Vec<u8> {
-    let mut object = Object::new();
-    object.some("header", answer.header.as_ref().map(header));
-    object.some("prev_kv", answer.prev_kv.as_ref().map(pair));
-    object.line()
+    put_object(answer).line()
 }
 
 pub fn get(answer: &RangeResponse) -> Vec<u8> {
-    let mut object = Object::new();
-    object.some("header", answer.header.as_ref().map(header));
-    object.list("kvs", answer.kvs.iter().map(pair));
-    object.flag("more", answer.more);
-    object.number("count", answer.count);
-    object.line()
+    range_object(answer).line()
 }
 
 pub fn del(answer: &DeleteRangeResponse) -> Vec<u8> {
+    delete_object(answer).line()
+}
+
+pub fn txn(answer: &TxnResponse) -> Vec<u8> {
+    txn_object(answer).line()
+}
+
+/// An end that the client made up, because the server has not told one, has neither header nor
+/// list of events.
+pub fn watch(answer: &WatchResponse) -> Vec<u8> {
+    let mut object = Object::new();
+    object.raw("Header", &answer.header.as_ref().map_or(Object::new(), header).closed());
+    let events: Vec<_> = answer.events.iter().map(|it| event(it).closed()).collect();
+    let events = answer.header.map(|_| format!("[{}]", events.join(",")));
+    object.raw("Events", events.as_deref().unwrap_or("null"));
+    object.raw("CompactRevision", &answer.compact_revision.to_string());
+    object.raw("Canceled", &answer.canceled.to_string());
+    object.raw("Created", &answer.created.to_string());
+    object.line()
+}
+
+pub fn lease_grant(answer: &LeaseGrantResponse) -> Vec<u8> {
+    let mut object = answer.header.as_ref().map_or(Object::new(), header);
+    object.raw("ID", &answer.id.to_string());
+    object.raw("TTL", &answer.ttl.to_string());
+    object.raw("Error", &text(&answer.error));
+    object.line()
+}
+
+pub fn lease_revoke(answer: &LeaseRevokeResponse) -> Vec<u8> {
     let mut object = Object::new();
     object.some("header", answer.header.as_ref().map(header));
-    object.number("deleted", answer.deleted);
-    object.list("prev_kvs", answer.prev_kvs.iter().map(pair));
+    object.line()
+}
+
+pub fn lease_time_to_live(answer: &LeaseTimeToLiveResponse) -> Vec<u8> {
+    let mut object = answer.header.as_ref().map_or(Object::new(), header);
+    object.raw("id", &answer.id.to_string());
+    object.raw("ttl", &answer.ttl.to_string());
+    object.raw("granted-ttl", &answer.granted_ttl.to_string());
+    let keys: Vec<_> = answer.keys.iter().map(|key| base64(key)).collect();
+    let keys = (!keys.is_empty()).then(|| format!("[{}]", keys.join(",")));
+    object.raw("keys", keys.as_deref().unwrap_or("null"));
+    object.line()
+}
+
+pub fn lease_list(answer: &LeaseLeasesResponse) -> Vec<u8> {
+    let mut object = answer.header.as_ref().map_or(Object::new(), header);
+    let leases: Vec<_> = answer.leases.iter().map(|it| format!("{{\"id\":{}}}", it.id)).collect();
+    object.raw("leases", &format!("[{}]", leases.join(",")));
+    object.line()
+}
+
+pub fn lease_keep_alive(answer: &LeaseKeepAliveResponse) -> Vec<u8> {
+    let mut object = answer.header.as_ref().map_or(Object::new(), header);
+    object.raw("ID", &answer.id.to_string());
+    object.raw("TTL", &answer.ttl.to_string());
+    object.line()
+}
+
+pub fn move_leader(answer: &MoveLeaderResponse) -> Vec<u8> {
+    let mut object = Object::new();
+    object.some("header", answer.header.as_ref().map(header));
     object.line()
 }
 
@@ -64,6 +118,81 @@ pub fn endpoint_health(list: &[EndpointHealth]) -> Vec<u8> {
         object.text("error", entry.error.as_deref().unwrap_or_default());
         object
     }))
+}
+
+pub fn endpoint_hash_kv(list: &[EndpointHash]) -> Vec<u8> {
+    array_line(list.iter().map(|entry| {
+        let mut object = Object::new();
+        object.raw("Endpoint", &text(&entry.endpoint));
+        object.raw("HashKV", &hash(&entry.hash).closed());
+        object
+    }))
+}
+
+fn put_object(answer: &PutResponse) -> Object {
+    let mut object = Object::new();
+    object.some("header", answer.header.as_ref().map(header));
+    object.some("prev_kv", answer.prev_kv.as_ref().map(pair));
+    object
+}
+
+fn range_object(answer: &RangeResponse) -> Object {
+    let mut object = Object::new();
+    object.some("header", answer.header.as_ref().map(header));
+    object.list("kvs", answer.kvs.iter().map(pair));
+    object.flag("more", answer.more);
+    object.number("count", answer.count);
+    object
+}
+
+fn delete_object(answer: &DeleteRangeResponse) -> Object {
+    let mut object = Object::new();
+    object.some("header", answer.header.as_ref().map(header));
+    object.number("deleted", answer.deleted);
+    object.list("prev_kvs", answer.prev_kvs.iter().map(pair));
+    object
+}
+
+fn txn_object(answer: &TxnResponse) -> Object {
+    let mut object = Object::new();
+    object.some("header", answer.header.as_ref().map(header));
+    object.flag("succeeded", answer.succeeded);
+    object.list("responses", answer.responses.iter().map(operation));
+    object
+}
+
+fn operation(operation: &ResponseOp) -> Object {
+    let (name, inner) = match &operation.response {
+        Some(Response::ResponseRange(answer)) => ("response_range", range_object(answer)),
+        Some(Response::ResponsePut(answer)) => ("response_put", put_object(answer)),
+        Some(Response::ResponseDeleteRange(answer)) => {
+            ("response_delete_range", delete_object(answer))
+        }
+        Some(Response::ResponseTxn(answer)) => ("response_txn", txn_object(answer)),
+        None => return Object::new(),
+    };
+    let mut choice = Object::new();
+    choice.some(name, Some(inner));
+    let mut object = Object::new();
+    object.some("Response", Some(choice));
+    object
+}
+
+fn event(event: &Event) -> Object {
+    let mut object = Object::new();
+    object.number("type", event.r#type);
+    object.some("kv", event.kv.as_ref().map(pair));
+    object.some("prev_kv", event.prev_kv.as_ref().map(pair));
+    object
+}
+
+fn hash(hash: &HashKvResponse) -> Object {
+    let mut object = Object::new();
+    object.some("header", hash.header.as_ref().map(header));
+    object.number("hash", hash.hash);
+    object.number("compact_revision", hash.compact_revision);
+    object.number("hash_revision", hash.hash_revision);
+    object
 }
 
 fn header(header: &ResponseHeader) -> Object {
@@ -169,7 +298,7 @@ impl Object {
 
     fn bytes(&mut self, name: &str, value: &[u8]) {
         if !value.is_empty() {
-            self.raw(name, &format!("\"{}\"", BASE64.encode(value)));
+            self.raw(name, &base64(value));
         }
     }
 
@@ -205,6 +334,10 @@ impl Object {
 fn array_line(values: impl Iterator<Item = Object>) -> Vec<u8> {
     let values: Vec<_> = values.map(Object::closed).collect();
     format!("[{}]\n", values.join(",")).into_bytes()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    format!("\"{}\"", BASE64.encode(bytes))
 }
 
 /// A JSON string in which, as Go does it, nothing could be taken for HTML.

@@ -3,7 +3,7 @@
 use quorate_core::api::etcdserverpb::MemberListResponse;
 
 use super::simple;
-use crate::ctl::endpoint::{EndpointHealth, EndpointStatus};
+use crate::ctl::endpoint::{EndpointHash, EndpointHealth, EndpointStatus};
 use crate::ctl::go;
 
 /// Cells are folded at blanks so that no line is longer, unless a word is.
@@ -42,6 +42,10 @@ pub fn endpoint_health(list: &[EndpointHealth]) -> Vec<u8> {
         [endpoint.clone(), healthy, go::duration(*took), error.clone().unwrap_or_default()]
     });
     framed(["ENDPOINT", "HEALTH", "TOOK", "ERROR"], rows)
+}
+
+pub fn endpoint_hash_kv(list: &[EndpointHash]) -> Vec<u8> {
+    framed(["ENDPOINT", "HASH", "HASH REVISION"], list.iter().map(simple::hash_cells))
 }
 
 fn framed<const N: usize>(titles: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<u8> {
