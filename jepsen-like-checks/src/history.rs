@@ -15,35 +15,58 @@
 //! the specification. *Refused*: the store said no and promised that nothing happened. *Unknown*:
 //! a timeout or a broken connection; a client that calls this "failed" finds bugs that are none.
 //!
-//! Invariants:
+//! Besides operations a history holds *watches*, which see many revisions and take effect at none,
+//! and facts that no client asked for, like the end of a lease.
+//!
+//! Invariants (H4 and H5 are those of `history/watch.rs`):
 //! - H1. Operation numbers are unique.
 //! - H2. An operation does not return before it was invoked.
 //! - H3. A response is of its request's kind.
+//! - H6. A revision is revealed once, with its own events.
 //!
 //! Everything a store said is kept as it said it, negative counts included: nonsense is for the
 //! judges to reject, not for the reader.
 //!
 //! Not here: the messages (`history/message.rs`), the text form (`history/json.rs`), what a
-//! correct answer is (`model/kv.rs`).
+//! correct answer is (`model/`).
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 mod bytes;
+mod check;
 mod json;
+mod lease;
 mod message;
 mod range;
+mod record;
+mod txn;
+mod watch;
+mod words;
 
 pub use bytes::ByteString;
-pub use json::{LINE_LIMIT, Problem, ReadError, Reader, Writer};
+pub use check::Malformed;
+pub use json::{Kind, LINE_LIMIT, Problem, ReadError, Reader, Writer};
+pub use lease::{
+    LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
+};
 pub use message::{
-    DeleteRangeRequest, DeleteRangeResponse, KeyValue, Lease, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, Refusal, Request, Response, Revision,
+    CompactRequest, CompactResponse, DeleteRangeRequest, DeleteRangeResponse, KeyValue, Lease,
+    PutRequest, PutResponse, RangeRequest, RangeResponse, Refusal, Request, Response, Revision,
 };
 pub use range::KeyRange;
+pub use record::{Healthy, LeaseEnd, Record, Revealed};
+pub use txn::{
+    Compare, Comparison, NestedResponse, Target, TxnOperation, TxnRequest, TxnResponse, TxnResult,
+    changed,
+};
+pub use watch::{
+    EventKind, StreamId, Watch, WatchEnd, WatchEvent, WatchMessage, WatchNumber, WatchRequest,
+};
 
 /// The name of one operation. Numbers need not be dense or in order, only unique.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -123,65 +146,44 @@ impl Operation {
     }
 }
 
-/// What makes a record no part of a history (H1 to H3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Malformed {
-    /// H1.
-    NumberUsedTwice(OpNumber),
-    /// H2.
-    ReturnedBeforeInvoked(OpNumber, Micros, Micros),
-    /// H3: the kinds of the request and of the response.
-    WrongResponse(OpNumber, &'static str, &'static str),
-    /// A range at revision 0 or below.
-    NoSuchRevision(OpNumber, Revision),
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NumberUsedTwice(OpNumber(op)) => {
-                write!(f, "operation {op} is on record twice; each needs a number of its own")
-            }
-            Self::ReturnedBeforeInvoked(OpNumber(op), Micros(invoked), Micros(returned)) => write!(
-                f,
-                "operation {op} returned at {returned}, before its invocation at {invoked}; \
-                 `returned` must be at least {invoked}",
-            ),
-            Self::WrongResponse(OpNumber(op), request, response) => write!(
-                f,
-                "operation {op} is a {request} with the response of a {response}; \
-                 the outcome must be {{\"ok\":{{\"{request}\":...}}}}",
-            ),
-            Self::NoSuchRevision(OpNumber(op), Revision(revision)) => write!(
-                f,
-                "operation {op} reads at revision {revision}; \
-                 it must be 1 or more, or left out for the present state",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Malformed {}
-
-/// Operations that satisfy H1 to H3, in the order in which they were recorded.
+/// Records that satisfy H1 to H6, each kind in the order in which it was recorded.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct History {
     operations: Vec<Operation>,
+    watches: Vec<Watch>,
+    lease_ends: Vec<LeaseEnd>,
+    healthy: Vec<Healthy>,
+    revealed: Vec<Revealed>,
 }
 
 impl History {
-    /// Checks the operations one by one. In an error, the place of the first bad one.
+    /// Checks operations one by one. In an error, the place of the first bad one.
     ///
     /// # Errors
     /// One of them is malformed, or a number is used twice.
     pub fn new(operations: Vec<Operation>) -> Result<Self, (usize, Malformed)> {
-        let mut numbers = HashSet::with_capacity(operations.len());
-        for (place, operation) in operations.iter().enumerate() {
-            let fresh = numbers.insert(operation.number);
-            let checked = if fresh { check(operation) } else { Err(twice(operation)) };
+        Self::of(operations.into_iter().map(Record::Operation))
+    }
+
+    /// Checks records one by one. In an error, the place of the first bad one.
+    ///
+    /// # Errors
+    /// One of them is malformed, or a number is used twice.
+    pub fn of(records: impl IntoIterator<Item = Record>) -> Result<Self, (usize, Malformed)> {
+        let mut history = Self::default();
+        let mut used = Used::default();
+        for (place, record) in records.into_iter().enumerate() {
+            let checked = used.check(&record).and_then(|()| check::record(&record));
             checked.map_err(|malformed| (place, malformed))?;
+            match record {
+                Record::Operation(operation) => history.operations.push(operation),
+                Record::Watch(watch) => history.watches.push(watch),
+                Record::LeaseEnd(end) => history.lease_ends.push(end),
+                Record::Healthy(span) => history.healthy.push(span),
+                Record::Revealed(revealed) => history.revealed.push(revealed),
+            }
         }
-        Ok(Self { operations })
+        Ok(history)
     }
 
     /// The operations, in the order in which they were recorded.
@@ -190,30 +192,73 @@ impl History {
         &self.operations
     }
 
+    /// The watches, in the order in which they were recorded.
+    #[must_use]
+    pub fn watches(&self) -> &[Watch] {
+        &self.watches
+    }
+
+    /// The ends of leases that are known from the store's own log.
+    #[must_use]
+    pub fn lease_ends(&self) -> &[LeaseEnd] {
+        &self.lease_ends
+    }
+
+    /// The spans in which the cluster was well.
+    #[must_use]
+    pub fn healthy(&self) -> &[Healthy] {
+        &self.healthy
+    }
+
+    /// What revisions changed, as far as it is known from the store's own log.
+    #[must_use]
+    pub fn revealed(&self) -> &[Revealed] {
+        &self.revealed
+    }
+
     /// Hands the operations back.
     #[must_use]
     pub fn into_operations(self) -> Vec<Operation> {
         self.operations
     }
+
+    /// Hands all records back.
+    #[must_use]
+    pub fn into_records(self) -> Vec<Record> {
+        let mut records: Vec<Record> = self.operations.into_iter().map(Record::Operation).collect();
+        records.extend(self.watches.into_iter().map(Record::Watch));
+        records.extend(self.lease_ends.into_iter().map(Record::LeaseEnd));
+        records.extend(self.healthy.into_iter().map(Record::Healthy));
+        records.extend(self.revealed.into_iter().map(Record::Revealed));
+        records
+    }
 }
 
-fn twice(operation: &Operation) -> Malformed {
-    Malformed::NumberUsedTwice(operation.number)
+/// The names that records of a history have taken (H1, H4, H6).
+#[derive(Default)]
+struct Used {
+    operations: HashSet<OpNumber>,
+    watches: HashSet<WatchNumber>,
+    revealed: HashSet<Revision>,
 }
 
-fn check(operation: &Operation) -> Result<(), Malformed> {
-    let Operation { number, invoked, .. } = *operation;
-    if let Some(returned) = operation.returned().filter(|returned| *returned < invoked) {
-        return Err(Malformed::ReturnedBeforeInvoked(number, invoked, returned));
-    }
-    let asked = operation.request.kind();
-    if let Some(answered) = operation.response().map(Response::kind).filter(|kind| *kind != asked) {
-        return Err(Malformed::WrongResponse(number, asked, answered));
-    }
-    match &operation.request {
-        Request::Range(RangeRequest { revision: Some(revision), .. }) if revision.0 < 1 => {
-            Err(Malformed::NoSuchRevision(number, *revision))
+impl Used {
+    fn check(&mut self, record: &Record) -> Result<(), Malformed> {
+        match record {
+            Record::Operation(Operation { number, .. }) if !self.operations.insert(*number) => {
+                Err(Malformed::NumberUsedTwice(*number))
+            }
+            Record::Watch(Watch { number, .. }) if !self.watches.insert(*number) => {
+                Err(Malformed::WatchUsedTwice(*number))
+            }
+            Record::Revealed(Revealed { revision, .. }) if !self.revealed.insert(*revision) => {
+                Err(Malformed::RevealedTwice(*revision))
+            }
+            Record::Operation(_)
+            | Record::Watch(_)
+            | Record::Revealed(_)
+            | Record::LeaseEnd(_)
+            | Record::Healthy(_) => Ok(()),
         }
-        Request::Put(_) | Request::Range(_) | Request::DeleteRange(_) => Ok(()),
     }
 }

@@ -67,6 +67,7 @@ pub fn request(call: &Call) -> Request {
             serializable: range.serializable,
             count_only: range.count_only,
             keys_only: range.keys_only,
+            ..Default::default()
         }),
     }
 }

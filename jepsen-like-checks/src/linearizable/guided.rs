@@ -41,6 +41,9 @@ use search::{End, Search};
 /// Judges a history by its revisions.
 #[must_use]
 pub fn judge(history: &History, budget: Budget) -> Verdict {
+    if let Some(kind) = super::foreign(history) {
+        return Verdict::Unknown(Undecided::Kind(kind));
+    }
     match decide(history, budget) {
         Ok(verdict) => verdict,
         Err(rejection) => Verdict::Illegal(rejection),

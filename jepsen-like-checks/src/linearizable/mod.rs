@@ -46,6 +46,8 @@ pub enum Undecided {
     Steps(u64),
     /// It remembered this many states, all that its budget allowed.
     States(usize),
+    /// It does not know this kind of request.
+    Kind(&'static str),
 }
 
 /// How much a judge may spend.
@@ -100,11 +102,19 @@ impl Counters {
                 Outcome::Ok { response: Response::DeleteRange(delete), .. } => {
                     if delete.deleted > 0 { &mut counters.writes } else { &mut counters.reads }
                 }
+                Outcome::Ok { .. } => &mut counters.writes,
             };
             *counter += 1;
         }
         counters
     }
+}
+
+/// A kind of request that a judge does not know.
+fn foreign(history: &History) -> Option<&'static str> {
+    let known = ["put", "range", "delete_range"];
+    let kinds = history.operations().iter().map(|operation| operation.request.kind());
+    kinds.into_iter().find(|kind| !known.contains(kind))
 }
 
 /// Whether this is a read of the newest state that was told that its revision does not exist yet.
@@ -129,6 +139,7 @@ impl fmt::Display for Undecided {
         match self {
             Self::Steps(steps) => write!(f, "the judge gave up after {steps} steps"),
             Self::States(states) => write!(f, "the judge gave up holding {states} states"),
+            Self::Kind(kind) => write!(f, "the judge does not know a {kind}"),
         }
     }
 }

@@ -35,7 +35,7 @@ impl From<&Operation> for Witness {
         Self {
             number: operation.number,
             client: operation.client,
-            asked: format!("{} {}", operation.request.kind(), operation.request.keys()),
+            asked: operation.request.to_string(),
             invoked: operation.invoked,
             returned: operation.returned(),
             revision: operation.response().map(Response::revision),

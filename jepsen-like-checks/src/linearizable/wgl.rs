@@ -39,6 +39,9 @@ use pending::{Entry, Pending};
 /// Judges a history by search.
 #[must_use]
 pub fn judge(history: &History, budget: Budget) -> Verdict {
+    if let Some(kind) = super::foreign(history) {
+        return Verdict::Unknown(Undecided::Kind(kind));
+    }
     let entries = history.operations().iter().filter_map(entry).collect::<Vec<_>>();
     Search::new(entries, budget).run(history)
 }
@@ -52,7 +55,7 @@ fn entry(operation: &Operation) -> Option<Entry<'_>> {
         Outcome::Refused { .. } => return None,
         Outcome::Unknown { .. } => match operation.request {
             Request::Put(_) | Request::DeleteRange(_) => None,
-            Request::Range(_) => return None,
+            _ => return None,
         },
     };
     Some(Entry { operation, invoked, returned })

@@ -97,7 +97,7 @@ impl State {
     /// # Errors
     /// The request must be refused; the state stays as it is.
     pub fn step(&self, request: &Request) -> Result<(Self, Response), Refused> {
-        if request.keys().first().is_empty() {
+        if request.keys().is_none_or(|keys| keys.first().is_empty()) {
             return Err(Refused::EmptyKey);
         }
         match request {
@@ -113,6 +113,7 @@ impl State {
                 let (after, response) = self.delete_range(delete);
                 Ok((after, Response::DeleteRange(response)))
             }
+            _ => Err(Refused::EmptyKey),
         }
     }
 

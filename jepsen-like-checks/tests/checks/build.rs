@@ -69,7 +69,7 @@ impl Draft {
     fn change(mut self, change: impl FnOnce(&mut RangeRequest)) -> Self {
         match &mut self.request {
             Request::Range(range) => change(range),
-            Request::Put(_) | Request::DeleteRange(_) => panic!("only ranges have this"),
+            other => panic!("only ranges have this: {other}"),
         }
         self
     }
@@ -99,7 +99,7 @@ impl Draft {
         match &mut self.request {
             Request::Put(put) => put.prev_kv = true,
             Request::DeleteRange(delete) => delete.prev_kv = true,
-            Request::Range(_) => panic!("only writes have this"),
+            other => panic!("only writes have this: {other}"),
         }
         self
     }

@@ -1,152 +1,32 @@
 //! The history file: round trips, errors that help, no panic on any input.
 
-use std::num::NonZeroU64;
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use quorate_checks::history::{
-    ByteString, ClientId, DeleteRangeRequest, DeleteRangeResponse, History, KeyRange, KeyValue,
-    Lease, Malformed, Micros, OpNumber, Operation, Outcome, Problem, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, Reader, Refusal, Request, Response, Revision,
+    ByteString, History, KeyRange, Kind, Malformed, Micros, OpNumber, Problem, Reader, Writer,
 };
 use quorate_checks::linearizable::{Budget, Verdict, guided, wgl};
 use quorate_checks::revision;
 
-const HEADER: &str = "{\"format\":\"quorate-history\",\"version\":1}\n";
+use crate::arbitrary::any_history;
 
-fn byte_string() -> impl Strategy<Value = ByteString> {
-    prop_oneof![
-        any::<Vec<u8>>().prop_map(ByteString::from),
-        any::<String>().prop_map(ByteString::from),
-        "[a-z/]{0,9}".prop_map(ByteString::from),
-    ]
-}
-
-/// Any number, but often one that a small history might hold.
-fn number() -> impl Strategy<Value = i64> {
-    prop_oneof![any::<i64>(), -1..5i64]
-}
-
-prop_compose! {
-    fn key_value()(
-        key in byte_string(),
-        value in byte_string(),
-        (create, modified, version) in (number(), number(), number()),
-        lease in any::<i64>(),
-    ) -> KeyValue {
-        KeyValue {
-            key,
-            value,
-            create_revision: Revision(create),
-            mod_revision: Revision(modified),
-            version,
-            lease: Lease::new(lease % 3),
-        }
-    }
-}
-
-fn pairs() -> impl Strategy<Value = Vec<KeyValue>> {
-    proptest::collection::vec(key_value(), 0..4)
-}
-
-prop_compose! {
-    fn put()(
-        key in byte_string(),
-        value in byte_string(),
-        lease in -1..2i64,
-        flag in any::<bool>(),
-        revision in number(),
-        prev_kv in proptest::option::of(key_value()),
-    ) -> (Request, Response) {
-        let request = PutRequest { key, value, lease: Lease::new(lease), prev_kv: flag };
-        let response = PutResponse { revision: Revision(revision), prev_kv };
-        (Request::Put(request), Response::Put(response))
-    }
-}
-
-prop_compose! {
-    fn range()(
-        key in byte_string(),
-        range_end in byte_string(),
-        limit in any::<u64>(),
-        revision in proptest::option::of(1..i64::MAX),
-        (serializable, count_only, keys_only, more) in any::<(bool, bool, bool, bool)>(),
-        (header, count) in (number(), number()),
-        kvs in pairs(),
-    ) -> (Request, Response) {
-        let request = RangeRequest {
-            key,
-            range_end,
-            limit: NonZeroU64::new(limit % 3),
-            revision: revision.map(Revision),
-            serializable,
-            count_only,
-            keys_only,
-        };
-        let response = RangeResponse { revision: Revision(header), kvs, more, count };
-        (Request::Range(request), Response::Range(response))
-    }
-}
-
-prop_compose! {
-    fn delete()(
-        key in byte_string(),
-        range_end in byte_string(),
-        prev_kv in any::<bool>(),
-        (header, deleted) in (number(), number()),
-        prev_kvs in pairs(),
-    ) -> (Request, Response) {
-        let request = DeleteRangeRequest { key, range_end, prev_kv };
-        let response = DeleteRangeResponse { revision: Revision(header), deleted, prev_kvs };
-        (Request::DeleteRange(request), Response::DeleteRange(response))
-    }
-}
-
-prop_compose! {
-    fn operation()(
-        (number, client, invoked) in any::<(u64, u64, u64)>(),
-        endpoint in proptest::option::of(any::<String>()),
-        (request, response) in prop_oneof![put(), range(), delete()],
-        ending in 0..3,
-        (lasted, code, message) in any::<(u64, String, String)>(),
-    ) -> Operation {
-        let returned = Micros(invoked.saturating_add(lasted));
-        let outcome = match ending {
-            0 => Outcome::Ok { returned, response },
-            1 => Outcome::Refused { returned, refusal: Refusal { code, message } },
-            _ => Outcome::Unknown { why: message },
-        };
-        Operation {
-            number: OpNumber(number),
-            client: ClientId(client),
-            endpoint: endpoint.map(Arc::from),
-            invoked: Micros(invoked),
-            request,
-            outcome,
-        }
-    }
-}
+const HEADER: &str = "{\"format\":\"quorate-history\",\"version\":2}\n";
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
 
     #[test]
-    fn what_is_written_is_read(mut operations in proptest::collection::vec(operation(), 0..6)) {
-        operations.sort_by_key(|operation| operation.number);
-        operations.dedup_by_key(|operation| operation.number);
-        let history = History::new(operations).unwrap();
+    fn what_is_written_is_read(history in any_history()) {
         let text = history.write(Vec::new()).unwrap();
-        prop_assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1 + history.operations().len());
-        prop_assert_eq!(History::read(&text[..]).unwrap(), history);
+        let lines = text.iter().filter(|byte| **byte == b'\n').count();
+        prop_assert_eq!(lines, 1 + history.clone().into_records().len());
+        prop_assert_eq!(History::read(&text[..]).unwrap(), history.clone());
+        let mut writer = Writer::new(Vec::new()).unwrap();
+        history.into_records().iter().for_each(|record| writer.write_record(record).unwrap());
+        prop_assert_eq!(writer.finish().unwrap(), text);
     }
 
     #[test]
-    fn any_history_is_judged_without_a_panic(
-        mut operations in proptest::collection::vec(operation(), 0..6),
-    ) {
-        operations.sort_by_key(|operation| operation.number);
-        operations.dedup_by_key(|operation| operation.number);
-        let history = History::new(operations).unwrap();
+    fn any_history_is_judged_without_a_panic(history in any_history()) {
         let one = guided::judge(&history, Budget::default());
         let two = wgl::judge(&history, Budget::default());
         prop_assert_eq!(
@@ -165,11 +45,11 @@ proptest! {
 
     #[test]
     fn damaged_histories_are_read_without_a_panic(
-        operation in operation(),
+        history in any_history(),
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
     ) {
-        let mut text = History::new(vec![operation]).unwrap().write(Vec::new()).unwrap();
+        let mut text = history.write(Vec::new()).unwrap();
         let at = at.index(text.len());
         text[at] = byte;
         if let Err(error) = History::read(&text[..]) {
@@ -251,6 +131,64 @@ fn errors_name_the_line_and_what_would_be_right() {
     }
 }
 
+const WATCH: &str = r#"{"watch":1,"client":0,"stream":0,"invoked":10,"request":{"key":"a","start_revision":2},"messages":[{"at":25,"revision":3,"watch_id":0,"created":true}],"end":"running"}"#;
+
+#[test]
+fn histories_of_the_first_version_are_read() {
+    let text = format!("{}{PUT}\n", HEADER.replace('2', "1"));
+    let history = History::read(text.as_bytes()).unwrap();
+    assert_eq!(history, History::read(format!("{HEADER}{PUT}\n").as_bytes()).unwrap());
+}
+
+#[test]
+fn errors_of_other_records_name_the_line_and_what_would_be_right() {
+    let fact = |fact: &str| fact.to_owned();
+    for (line, parts) in [
+        (WATCH.replace("\"running\"", "\"walking\""), &["not a watch", "`walking`"][..]),
+        (WATCH.replace("\"stream\":0,", ""), &["not a watch", "missing field `stream`"]),
+        (WATCH.replace("\"at\":25", "\"at\":9"), &["watch 1 happened at 9", "at 10"]),
+        (WATCH.replace("\"key\":\"a\"", "\"key\":1"), &["not a watch", "must look like"]),
+        (format!("{WATCH}\n{WATCH}"), &["watch 1 is on record twice"]),
+        (fact(r#"{"lease_end":{"lease":0,"at":1}}"#), &["not the end of a lease", "nonzero"]),
+        (fact(r#"{"healthy":{"from":5,"until":4}}"#), &["at least 5"]),
+        (fact(r#"{"healthy":{"from":5}}"#), &["not a span of health", "`until`"]),
+        (fact(r#"{"revealed":{"revision":2}}"#), &["not what a revision changed", "`events`"]),
+        (
+            fact(
+                r#"{"revealed":{"revision":2,"events":[{"kind":"put","kv":{"key":"a","create_revision":3,"mod_revision":3,"version":1}}]}}"#,
+            ),
+            &["with an event of revision 3", "must be 2"],
+        ),
+        (
+            format!("{0}\n{0}", r#"{"revealed":{"revision":2,"events":[]}}"#),
+            &["revision 2 is revealed twice"],
+        ),
+        (
+            PUT.replace(
+                r#"{"put":{"key":"a","value":"x"}}"#,
+                r#"{"txn":{"compare":[{"key":"a","result":"equal","target":{"colour":1}}]}}"#,
+            ),
+            &["unknown variant `colour`"],
+        ),
+    ] {
+        let error = error(&line);
+        let expected = 2 + line.matches('\n').count();
+        assert!(error.starts_with(&format!("line {expected}: ")), "{error}");
+        for part in parts {
+            assert!(error.contains(part), "{part:?} is not in {error}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_fields_does_not_tell_the_kind() {
+    let moved = WATCH.replace("\"watch\":1,", "").replace(",\"end\"", ",\"watch\":1,\"end\"");
+    let read = |line: &str| History::read(format!("{HEADER}{line}\n").as_bytes()).unwrap();
+    assert_eq!(read(&moved), read(WATCH));
+    let moved = PUT.replace("\"op\":1,", "").replace(",\"outcome\"", ",\"op\":1,\"outcome\"");
+    assert_eq!(read(&moved), read(PUT));
+}
+
 #[test]
 fn a_read_at_revision_zero_is_no_request() {
     let line = r#"{"op":1,"client":0,"invoked":1,"request":{"range":{"key":"a","revision":0}},"outcome":{"unknown":"cut"}}"#;
@@ -263,7 +201,7 @@ fn other_headers_are_refused() {
         ("", "the input is empty"),
         ("{}\n", "missing field `format`"),
         ("{\"format\":\"other\",\"version\":1}\n", "the format is \"other\""),
-        ("{\"format\":\"quorate-history\",\"version\":2}\n", "format version 2"),
+        ("{\"format\":\"quorate-history\",\"version\":3}\n", "format version 3"),
     ] {
         let error = History::read(text.as_bytes()).unwrap_err();
         assert_eq!(error.line, 1);
@@ -279,7 +217,10 @@ fn a_line_over_the_limit_is_refused_and_ends_the_reading() {
     assert!(matches!(error.problem, Problem::TooLong(999)), "{error}");
     assert!(reader.next().is_none());
     let mut exact = Reader::with_line_limit(text.as_bytes(), 1000).unwrap();
-    assert!(matches!(exact.next().unwrap().unwrap_err().problem, Problem::NoOperation(_)));
+    assert!(matches!(
+        exact.next().unwrap().unwrap_err().problem,
+        Problem::NoRecord(Kind::Operation, _)
+    ));
 }
 
 #[test]

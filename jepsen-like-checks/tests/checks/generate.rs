@@ -155,9 +155,7 @@ fn serve(rng: &mut Rng, state: &State, request: &Request) -> Result<(State, Resp
             let told = state.range_as_of(member, range).map_err(|refused| refused.to_string())?;
             Ok((state.clone(), Response::Range(told)))
         }
-        Request::Put(_) | Request::Range(_) | Request::DeleteRange(_) => {
-            state.step(request).map_err(|refused| refused.to_string())
-        }
+        _ => state.step(request).map_err(|refused| refused.to_string()),
     }
 }
 
@@ -187,6 +185,7 @@ fn write(shape: Shape, rng: &mut Rng, number: u64) -> Request {
         value: ByteString::from(format!("v{}", number % shape.values)),
         lease: if rng.chance(100) { Lease::new(7) } else { None },
         prev_kv: rng.chance(300),
+        ..PutRequest::default()
     })
 }
 
@@ -202,5 +201,6 @@ fn read(shape: Shape, rng: &mut Rng, state: &State) -> Request {
         serializable: rng.chance(shape.serializable),
         count_only: rng.chance(80),
         keys_only: rng.chance(80),
+        ..RangeRequest::default()
     })
 }

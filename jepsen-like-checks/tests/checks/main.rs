@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! format      the history file: round trips, errors that help, no panic on any input
+//! arbitrary   records of any content, for format and for judges that must not panic
 //! model       the specification against a naive one that copies everything
 //! legal       hand-made histories that look odd and are legal
 //! illegal     hand-made histories that are not, each rejected for the reason it was made for
@@ -9,6 +10,7 @@
 //! duel        both judges on thousands of random histories, legal and corrupted
 //! ```
 
+mod arbitrary;
 mod build;
 mod duel;
 mod format;

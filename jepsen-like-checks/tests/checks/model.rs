@@ -25,13 +25,14 @@ impl Naive {
     }
 
     fn step(&mut self, request: &Request) -> Result<Response, Refused> {
-        if request.keys().first().is_empty() {
+        if request.keys().is_some_and(|keys| keys.first().is_empty()) {
             return Err(Refused::EmptyKey);
         }
         match request {
             Request::Put(put) => Ok(Response::Put(self.put(put))),
             Request::Range(range) => self.range(range).map(Response::Range),
             Request::DeleteRange(delete) => Ok(Response::DeleteRange(self.delete(delete))),
+            other => panic!("not in this test: {other}"),
         }
     }
 
@@ -111,7 +112,8 @@ fn request(rng: &mut Rng) -> Request {
     match rng.below(5) {
         0 | 1 => {
             let value = ByteString::from(format!("{}", rng.below(100)));
-            Request::Put(PutRequest { key, value, lease: None, prev_kv: rng.chance(500) })
+            let prev_kv = rng.chance(500);
+            Request::Put(PutRequest { key, value, prev_kv, ..PutRequest::default() })
         }
         2 => Request::DeleteRange(DeleteRangeRequest { key, range_end, prev_kv: rng.chance(500) }),
         _ => Request::Range(RangeRequest {
@@ -122,6 +124,7 @@ fn request(rng: &mut Rng) -> Request {
             serializable: false,
             count_only: rng.chance(100),
             keys_only: rng.chance(100),
+            ..RangeRequest::default()
         }),
     }
 }

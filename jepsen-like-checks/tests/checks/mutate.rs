@@ -44,7 +44,7 @@ pub fn forgetful(history: &History) -> History {
 fn acknowledged_put(operation: &Operation) -> Option<Revision> {
     match operation.response()? {
         Response::Put(put) => Some(put.revision),
-        Response::Range(_) | Response::DeleteRange(_) => None,
+        _ => None,
     }
 }
 
@@ -117,6 +117,11 @@ fn revision(operation: &mut Operation) -> Option<&mut Revision> {
         Response::Put(put) => &mut put.revision,
         Response::Range(range) => &mut range.revision,
         Response::DeleteRange(delete) => &mut delete.revision,
+        Response::Txn(txn) => &mut txn.revision,
+        Response::Compact(compact) => &mut compact.revision,
+        Response::LeaseGrant(grant) => &mut grant.revision,
+        Response::LeaseRevoke(revoke) => &mut revoke.revision,
+        _ => return None,
     })
 }
 
@@ -141,7 +146,7 @@ fn pairs(operation: &mut Operation) -> Vec<&mut KeyValue> {
         Some(Response::Put(put)) => put.prev_kv.iter_mut().collect(),
         Some(Response::Range(range)) => range.kvs.iter_mut().collect(),
         Some(Response::DeleteRange(delete)) => delete.prev_kvs.iter_mut().collect(),
-        None => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
@@ -159,7 +164,7 @@ fn change_list(operation: &mut Operation, rng: &mut Rng) {
         Some(Response::DeleteRange(delete)) => {
             delete.prev_kvs.pop();
         }
-        None => {}
+        _ => {}
     }
 }
 
@@ -170,7 +175,7 @@ fn change_number(operation: &mut Operation, rng: &mut Rng) {
         Some(Response::Range(range)) => range.count += by,
         Some(Response::DeleteRange(delete)) => delete.deleted += by,
         Some(Response::Put(put)) => put.revision.0 += by,
-        None => {}
+        _ => {}
     }
 }
 

@@ -92,10 +92,8 @@ impl Role {
                 Request::Range(RangeRequest { revision: Some(asked), .. }),
                 Outcome::Refused { .. },
             ) if refused_as_future(operation) => Self::Future(asked.0),
-            (_, Outcome::Refused { .. }) | (Request::Range(_), Outcome::Unknown { .. }) => {
-                Self::Silent
-            }
             (Request::Put(_) | Request::DeleteRange(_), Outcome::Unknown { .. }) => Self::Maybe,
+            _ => Self::Silent,
         }
     }
 
@@ -165,7 +163,7 @@ impl<'h> Case<'h> {
                 self.writes.extend(change.map(|change| Write { revision, op, change }));
             }
             Role::Read(revision) | Role::Stale(revision) => {
-                let span = self.keys.span(operation.request.keys());
+                let span = operation.request.keys().map_or(Span::NONE, |keys| self.keys.span(keys));
                 self.looks.push(Look {
                     at: asked(&operation.request).unwrap_or(revision),
                     op,
@@ -190,8 +188,8 @@ impl<'h> Case<'h> {
                 Some(Change::Put { key, value: &put.value, lease: put.lease })
             }
             Request::DeleteRange(delete) if delete.key.is_empty() => None,
-            Request::DeleteRange(_) => Some(Change::Delete(self.keys.span(request.keys()))),
-            Request::Range(_) => None,
+            Request::DeleteRange(delete) => Some(Change::Delete(self.keys.span(delete.keys()))),
+            _ => None,
         }
     }
 }
@@ -200,7 +198,7 @@ impl<'h> Case<'h> {
 fn asked(request: &Request) -> Option<i64> {
     match request {
         Request::Range(range) => range.revision.map(|revision| revision.0),
-        Request::Put(_) | Request::DeleteRange(_) => None,
+        _ => None,
     }
 }
 
@@ -216,7 +214,7 @@ fn possible(operation: &Operation, role: Role) -> Result<(), Box<Rejection>> {
         let witness = Witness::from(operation);
         return Err(OrderFault::RevisionOutOfRange(witness, Revision(least)).into());
     }
-    if operation.request.keys().first().is_empty() {
+    if operation.request.keys().is_some_and(|keys| keys.first().is_empty()) {
         return refused(Refused::EmptyKey);
     }
     if asked(&operation.request).is_some_and(|asked| asked > revision) {

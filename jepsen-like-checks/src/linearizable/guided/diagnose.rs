@@ -50,7 +50,7 @@ fn origin(case: &Case<'_>, op: usize, pair: &KeyValue) -> Option<Flaw> {
     let keys_only = is_keys_only(&case.operations[op].request);
     let wrote = |operation: &&Operation| match &operation.request {
         Request::Put(put) => put.key == pair.key && (keys_only || put.value == pair.value),
-        Request::Range(_) | Request::DeleteRange(_) => false,
+        _ => false,
     };
     let mut refused = None;
     for operation in case.operations.iter().filter(wrote) {
@@ -88,7 +88,7 @@ impl Scene<'_, '_> {
         let number = match self.operation().response() {
             Some(Response::Range(range)) => range.count,
             Some(Response::DeleteRange(delete)) => delete.deleted,
-            Some(Response::Put(_)) | None => 0,
+            _ => 0,
         };
         (number, shown(self.operation()))
     }
@@ -116,7 +116,7 @@ impl Scene<'_, '_> {
         if pairs.len() as u64 > most {
             return Some(Flaw::TooManyPairs(pairs.len(), most));
         }
-        let keys = self.operation().request.keys();
+        let keys = asked.keys();
         if let Some(pair) = pairs.iter().find(|pair| !keys.contains(&pair.key)) {
             return Some(Flaw::OutsideRange(pair.clone()));
         }

@@ -249,13 +249,13 @@ pub(super) fn shown(operation: &Operation) -> &[KeyValue] {
         Some(Response::Put(put)) => put.prev_kv.as_slice(),
         Some(Response::Range(range)) => &range.kvs,
         Some(Response::DeleteRange(delete)) => &delete.prev_kvs,
-        None => &[],
+        _ => &[],
     }
 }
 
 pub(super) fn is_keys_only(request: &Request) -> bool {
     match request {
         Request::Range(range) => range.keys_only,
-        Request::Put(_) | Request::DeleteRange(_) => false,
+        _ => false,
     }
 }

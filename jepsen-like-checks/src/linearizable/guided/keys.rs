@@ -61,8 +61,7 @@ impl<'h> Keys<'h> {
                 (Request::Put(put), Outcome::Ok { .. } | Outcome::Unknown { .. }) => {
                     numbers.insert(&put.key, 0);
                 }
-                (Request::Put(_), Outcome::Refused { .. })
-                | (Request::Range(_) | Request::DeleteRange(_), _) => {}
+                _ => {}
             }
         }
         let mut sorted: Vec<&'h [u8]> = numbers.keys().copied().collect();

@@ -176,7 +176,7 @@ impl Outlook {
                 self.list(case, at, span, &told.kvs, !told.more);
             }
             (Request::DeleteRange(_), Some(_)) => self.list(case, at, span, &[], true),
-            (Request::Put(_) | Request::Range(_) | Request::DeleteRange(_), _) => {}
+            _ => {}
         }
     }
 
@@ -191,7 +191,7 @@ impl Outlook {
         let asked = match &operation.request {
             Request::Put(put) => put.prev_kv,
             Request::DeleteRange(delete) => delete.prev_kv,
-            Request::Range(_) => false,
+            _ => false,
         };
         if asked {
             self.list(case, revision - 1, span, shown(operation), true);
