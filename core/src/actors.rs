@@ -10,7 +10,12 @@
 //!     +---------------------applied---------+----------------------------------------+
 //! ```
 //!
+//! Beside them, the watchers: what the applier changed goes to `Watching`, and from there to streams
+//! (`actors/watching.rs`).
+//!
 //! Not here: threads, channels, sockets (`node/src/serve/`), virtual time (`sim/`).
+
+mod watching;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -23,6 +28,8 @@ use crate::raft::{Entry, Envelope, Start, View};
 use crate::store::{Fact, Row, Store, Written};
 use crate::types::{NodeId, RequestId};
 use crate::wal::{Recovered, Write};
+
+pub use self::watching::{Dispatch, Glance, Watching};
 
 /// What a waiting client gets.
 #[derive(Clone, PartialEq, Debug)]

@@ -35,3 +35,4 @@ pub mod request;
 pub mod store;
 pub mod types;
 pub mod wal;
+pub mod watch;

@@ -53,6 +53,38 @@ bugs! {
     /// The applied index becomes durable apart from the data it speaks of: a crash between
     /// the two skips entries for ever. etcd #13766. Caught by: replica equality.
     AppliedApartFromData = "applied-apart-from-data",
+    /// A progress message is sent though watchers of the stream are still catching up, and with the
+    /// store's revision. etcd #15220. Caught by: bookmarkable (watch).
+    ProgressOvertakesEvents = "progress-overtakes-events",
+    /// After a snapshot was installed, watchers begin one revision too early: the last one comes
+    /// again. etcd #15271. Caught by: unique, ordered (watch).
+    InstallRepeatsTheLast = "install-repeats-the-last",
+    /// After a snapshot was installed, watchers count as synced: what lies between is never told.
+    /// etcd #8411, #9281, #9775. Caught by: reliable (watch).
+    InstallSkipsTheGap = "install-skips-the-gap",
+    /// What did not fit into a slow client's stream while it caught up is dropped instead of read
+    /// again. etcd #17529. Caught by: reliable (watch).
+    StarvedWatcherSkips = "starved-watcher-skips",
+    /// A watcher for a future revision is told of older ones, too. etcd #19487, #20221.
+    /// Caught by: filter (watch: no event below the start revision).
+    FutureWatchHearsEarly = "future-watch-hears-early",
+    /// A transaction of several changes is told twice. etcd #17247. Caught by: unique (watch).
+    LargeTransactionToldTwice = "large-transaction-told-twice",
+    /// Cancelling an unknown id ends watcher 0: zero stands for "none" as well. etcd #14563.
+    /// Caught by: reliable (watch).
+    CancelUnknownEndsZero = "cancel-unknown-ends-zero",
+    /// A watcher from now on begins one revision later than its header says, so a client that goes
+    /// by the header misses one. etcd #11496. Caught by: reliable (watch).
+    WatchFromNowStartsLate = "watch-from-now-starts-late",
+    /// The pair before a change is read at the change's own revision. Semantics WA-9.
+    /// Caught by: prev-kv (watch).
+    PreviousAtItsOwnRevision = "previous-at-its-own-revision",
+    /// A message that was cut does not say so: a client takes a part for the whole. Semantics
+    /// WA-13. Caught by: atomic (watch).
+    FragmentNotMarked = "fragment-not-marked",
+    /// Filters are forgotten for what is read from the history. Semantics WA-10.
+    /// Caught by: filter (watch).
+    FilterIgnoredInThePast = "filter-ignored-in-the-past",
 }
 
 impl fmt::Display for Bug {
