@@ -26,6 +26,10 @@ use super::{Exit, Failure};
 /// Pause before an endpoint is tried again.
 pub const PAUSE: Duration = Duration::from_millis(25);
 
+/// Servers hang up on a client that pings more often. That of Go does not do it either, whatever
+/// its user asks for.
+const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(10);
+
 /// The text of a member that knows no leader.
 const NO_LEADER: &str = "etcdserver: no leader";
 
@@ -149,7 +153,7 @@ fn parse(text: &str, settings: &Settings) -> Result<Endpoint, Failure> {
     let endpoint = Endpoint::from_shared(url).map_err(|_| unsupported("no valid endpoint"))?;
     Ok(endpoint
         .connect_timeout(settings.dial_timeout)
-        .http2_keep_alive_interval(settings.keepalive_time)
+        .http2_keep_alive_interval(settings.keepalive_time.max(SHORTEST_KEEPALIVE))
         .keep_alive_timeout(settings.keepalive_timeout)
         .tcp_nodelay(true))
 }

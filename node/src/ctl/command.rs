@@ -9,7 +9,7 @@ use std::ffi::OsString;
 
 use super::flags::{Flag, Flags};
 use super::settings::GLOBAL;
-use super::{compaction, endpoint, keep_alive, kv, lease, member, txn};
+use super::{compaction, endpoint, keep_alive, kv, lease, member, txn, watch};
 
 /// One command.
 pub struct Command {
@@ -44,10 +44,11 @@ pub enum Action {
     Put,
     Txn,
     Version,
+    Watch,
 }
 
 /// All of them, in the order of their words.
-pub static COMMANDS: [Command; 16] = [
+pub static COMMANDS: [Command; 17] = [
     Command {
         words: &["compaction"],
         arguments: " [options] <revision>",
@@ -159,6 +160,13 @@ pub static COMMANDS: [Command; 16] = [
         summary: "Prints the version",
         flags: &[],
         action: Action::Version,
+    },
+    Command {
+        words: &["watch"],
+        arguments: " [options] <key> [range_end] [-- <program> [arguments ...]]",
+        summary: "Shows the changes of keys as they happen",
+        flags: &watch::FLAGS,
+        action: Action::Watch,
     },
 ];
 

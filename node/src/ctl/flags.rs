@@ -47,6 +47,7 @@ pub enum Kind {
 pub struct Flags {
     known: Vec<&'static Flag>,
     given: BTreeMap<&'static str, String>,
+    before_dashes: Option<usize>,
 }
 
 /// Why the arguments are not taken.
@@ -93,7 +94,7 @@ impl Flag {
 impl Flags {
     /// Nothing given yet.
     pub fn new(known: Vec<&'static Flag>) -> Self {
-        Self { known, given: BTreeMap::new() }
+        Self { known, given: BTreeMap::new(), before_dashes: None }
     }
 
     /// Takes the flags out of the arguments; hands back the others.
@@ -103,6 +104,7 @@ impl Flags {
         while let Some(arg) = args.next() {
             match arg {
                 b"--" => {
+                    self.before_dashes = Some(others.len());
                     others.extend(args.map(<[u8]>::to_vec));
                     break;
                 }
@@ -114,6 +116,11 @@ impl Flags {
             }
         }
         Ok(others)
+    }
+
+    /// How many of the others stood before `--`, if that was there.
+    pub const fn before_dashes(&self) -> Option<usize> {
+        self.before_dashes
     }
 
     /// Whether this argument, found before the command is known, uses up the next one too.
@@ -303,6 +310,7 @@ mod tests {
         let (flags, others) =
             parse(&["k", "--rev", "0x10", "--prefix", "-dwjson", "-", "--", "--rev"]).unwrap();
         assert_eq!(others, ["k", "-", "--rev"]);
+        assert_eq!(flags.before_dashes(), Some(2));
         assert_eq!((flags.int("rev"), flags.bool("prefix"), flags.bool("debug")), (16, true, true));
         assert_eq!(flags.text("write-out"), "json");
         assert!(!flags.is_given("endpoints") && flags.list("endpoints") == ["a"]);

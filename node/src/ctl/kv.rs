@@ -226,7 +226,7 @@ pub fn is_serializable(flags: &Flags) -> Result<bool, Failure> {
 }
 
 /// Key and range end as the wire has them. A range needs a first key, so that of all keys is zero.
-pub fn key_range(flags: &Flags, args: &[Vec<u8>]) -> Result<(Bytes, Bytes), Failure> {
+fn key_range(flags: &Flags, args: &[Vec<u8>]) -> Result<(Bytes, Bytes), Failure> {
     let open = flags.bool("prefix") || flags.bool("from-key");
     let (key, end) = match args {
         [_, _, ..] if open => {
@@ -235,13 +235,19 @@ pub fn key_range(flags: &Flags, args: &[Vec<u8>]) -> Result<(Bytes, Bytes), Fail
             return Err(bad(text));
         }
         [key, end, ..] => (key.as_slice(), end.clone()),
+        [key] if flags.bool("prefix") => return Ok(prefix(key)),
         [key] if open && key.is_empty() => (ZERO, ZERO.to_vec()),
-        [key] if flags.bool("from-key") => (key.as_slice(), ZERO.to_vec()),
-        [key] if open => (key.as_slice(), behind_prefix(key)),
+        [key] if open => (key.as_slice(), ZERO.to_vec()),
         [key] => (key.as_slice(), Vec::new()),
         [] => unreachable!("checked by the caller"),
     };
     Ok((Bytes::copy_from_slice(key), end.into()))
+}
+
+/// Key and range end of all keys that begin with this.
+pub fn prefix(key: &[u8]) -> (Bytes, Bytes) {
+    let first = if key.is_empty() { ZERO } else { key };
+    (Bytes::copy_from_slice(first), behind_prefix(key).into())
 }
 
 /// The first key behind all that begin with `prefix`.

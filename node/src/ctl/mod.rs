@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`flags`] (how arguments are read), [`settings`] (what every command knows),
 //! [`command`] (which commands there are), [`client`] (who is asked); the commands [`kv`],
-//! [`compaction`], [`txn`] with [`line`] (how typed lines are read), [`lease`] with [`keep_alive`], [`endpoint`], [`member`];
+//! [`compaction`], [`txn`] with [`line`] (how typed lines are read), [`watch`] with [`watchers`]
+//! (what survives a broken connection), [`lease`] with [`keep_alive`], [`endpoint`], [`member`];
 //! [`mod@print`] (what answers look like), [`go`] (the texts of Go's library), [`usage`] (the pages
 //! of help).
 
@@ -22,6 +23,8 @@ mod print;
 mod settings;
 mod txn;
 mod usage;
+mod watch;
+mod watchers;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -51,6 +54,8 @@ pub enum Exit {
     Input = 3,
     /// A good option with a value that it does not take.
     Feature = 4,
+    /// The server has ended what should have gone on.
+    Interrupted = 5,
     /// The answer could not be written.
     Output = 6,
     /// The arguments make no sense.
@@ -157,6 +162,7 @@ async fn execute(
         Action::Put => kv::put(flags, args, settings, printer).await,
         Action::Txn => txn::txn(flags, args, settings, printer).await,
         Action::Version => unreachable!("needs no cluster"),
+        Action::Watch => watch::watch(flags, args, settings, printer).await,
     }
 }
 
