@@ -12,7 +12,11 @@ SEED ?= 1
 SEEDS ?= 1..1000
 ENGINE ?= madsim
 
-.PHONY: help run test check fix traces sim sweep bugs bench
+# A run with a planted bug (BUG=name) needs the build that holds the bugs.
+PLANTED = RUSTFLAGS="$(RUSTFLAGS) --cfg madsim --cfg planted" CARGO_TARGET_DIR=target-planted
+SIMULATE = $(if $(BUG),$(PLANTED)) cargo run --release -q -p quorate-sim --
+
+.PHONY: help run test check fix traces sim shrink sweep bugs bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,15 +43,17 @@ fix: ## write: format, and what clippy can mend by itself
 traces: ## record the golden transcripts anew, to be reviewed like code
 	INSTA_UPDATE=always cargo test -p quorate-core --test traces
 
-sim: ## run one seed and tell its story (SEED=1 ENGINE=madsim|raw)
-	cargo run --release -q -p quorate-sim -- run --seed $(SEED) --engine $(ENGINE)
+sim: ## run one seed and tell its story (SEED=1 ENGINE=madsim|raw BUG=name)
+	$(SIMULATE) run --seed $(SEED) --engine $(ENGINE) $(if $(BUG),--bug $(BUG))
 
-sweep: ## run many seeds (SEEDS=1..1000)
-	cargo run --release -q -p quorate-sim -- sweep --seeds $(SEEDS) --engine raw
+shrink: ## take out of a failing plan what it can do without (SEED=1 | PLAN=file; BUG=name OUT=file)
+	$(SIMULATE) shrink $(if $(PLAN),--plan $(PLAN),--seed $(SEED)) $(if $(BUG),--bug $(BUG)) $(if $(OUT),--out $(OUT))
 
-bugs: ## build with planted bugs, and find every one of them
-	RUSTFLAGS="$(RUSTFLAGS) --cfg madsim --cfg planted" CARGO_TARGET_DIR=target-planted \
-	  cargo run --release -q -p quorate-sim -- bugs
+sweep: ## run many seeds (SEEDS=1..1000 BUG=name)
+	$(SIMULATE) sweep --seeds $(SEEDS) --engine raw $(if $(BUG),--bug $(BUG))
+
+bugs: ## build with planted bugs, find every one of them, and shrink what found it
+	$(PLANTED) cargo run --release -q -p quorate-sim -- bugs
 
 bench: ## compare with Debian's etcd (QUICK=1: two minutes instead of ten)
 	@node/scripts/bench.sh

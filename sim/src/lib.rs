@@ -12,7 +12,8 @@
 //! repeated to the last event, and be taken apart.
 //!
 //! Reading order: [`fate`] and [`clock`]; [`plan`]; [`network`], [`disk`], [`vault`]; [`world`];
-//! [`shadow`], [`oracle`], [`judge`], [`verdict`]; [`engine`], [`mod@run`], [`sweep`], [`bugs`].
+//! [`shadow`], [`oracle`], [`judge`], [`verdict`]; [`engine`], [`mod@run`], [`sweep`], [`bugs`];
+//! [`mod@shrink`], [`mod@replay`].
 //!
 //! Not here: the core (`core/`), the judges of histories (`jepsen-like-checks/`).
 
@@ -27,8 +28,10 @@ pub mod network;
 pub mod oracle;
 pub mod plan;
 pub mod record;
+pub mod replay;
 pub mod run;
 pub mod shadow;
+pub mod shrink;
 pub mod sweep;
 pub mod trace;
 pub mod vault;

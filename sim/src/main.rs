@@ -1,6 +1,12 @@
-//! The simulator at the command line: one run, many runs, the hunt for planted bugs.
+//! The simulator at the command line: one run, many runs, the hunt for planted bugs, shrinking.
 //!
-//! Exit codes: 0, everything held; 1, it did not; 2, the question could not be asked.
+//! Exit codes: 0, everything held, or the failure is shrunk; 1, it did not; 2, the question could not
+//! be asked.
+
+mod cli {
+    pub mod bugs;
+    pub mod shrink;
+}
 
 use std::fmt::Display;
 use std::fs;
@@ -32,8 +38,10 @@ enum Command {
     Run(One),
     /// Run many seeds and show what they add up to.
     Sweep(Many),
-    /// Put each planted bug in and see how many seeds it takes to catch it.
-    Bugs(Hunt),
+    /// Put each planted bug in, see how many seeds it takes to catch it, and shrink what caught it.
+    Bugs(cli::bugs::Hunts),
+    /// Take out of a failing plan whatever it can do without, and print what is left.
+    Shrink(cli::shrink::Failing),
     /// Print the plan of a seed.
     Plan {
         /// The seed.
@@ -63,7 +71,7 @@ struct One {
     #[arg(long)]
     plan: Option<PathBuf>,
     /// Put this bug in (planted builds only).
-    #[arg(long, value_parser = bug)]
+    #[arg(long = "bug", value_parser = bug)]
     planted: Option<Bug>,
     /// Show neither the plan nor the events.
     #[arg(long)]
@@ -82,24 +90,17 @@ struct Many {
     #[arg(long, default_value_t = Engine::Raw)]
     engine: Engine,
     /// Put this bug in (planted builds only).
-    #[arg(long, value_parser = bug)]
+    #[arg(long = "bug", value_parser = bug)]
     planted: Option<Bug>,
+    /// Shrink the first plan that fails.
+    #[arg(long)]
+    shrink: bool,
     /// How many runs at once; all processors unless said otherwise.
     #[arg(long)]
     threads: Option<usize>,
     /// End after so many failures.
     #[arg(long, default_value_t = 10)]
     failures: usize,
-}
-
-#[derive(Args)]
-struct Hunt {
-    /// Give a bug up after so many seeds.
-    #[arg(long, default_value_t = 5000)]
-    max_seeds: u64,
-    /// Who decides when an actor runs: raw or madsim.
-    #[arg(long, default_value_t = Engine::Raw)]
-    engine: Engine,
 }
 
 /// Why a question could not be asked.
@@ -111,7 +112,8 @@ fn main() -> ExitCode {
     let answer = match Cli::parse().command {
         Command::Run(one) => run_one(&one),
         Command::Sweep(many) => run_many(&many),
-        Command::Bugs(hunt) => hunt_bugs(&hunt),
+        Command::Bugs(hunts) => cli::bugs::hunt_all(&hunts),
+        Command::Shrink(failing) => cli::shrink::shrink_one(&failing),
         Command::Plan { seed } => {
             print!("{}", Plan::draw(seed));
             Ok(true)
@@ -141,6 +143,9 @@ fn run_one(one: &One) -> Answer {
     }
     let outcome = run(plan, one.engine, one.planted, reader);
     println!("{outcome}");
+    if outcome.verdict.is_err() {
+        println!("{}", cli::shrink::offer(one));
+    }
     if let Some(file) = &one.history {
         write_history(&outcome, file)?;
     }
@@ -167,21 +172,10 @@ fn run_many(many: &Many) -> Answer {
     tally.failures.iter().for_each(|failure| println!("{failure}"));
     println!("{}", summary(&tally, start.elapsed()));
     println!("hash: {:016x}", tally.hash);
-    Ok(tally.failures.is_empty())
-}
-
-fn hunt_bugs(hunt: &Hunt) -> Answer {
-    check_build(hunt.engine, Some(Bug::ALL[0]))?;
-    println!("{:<26}{:<10}{:>7}  invariant", "bug", "", "seeds");
-    let mut all = true;
-    for bug in Bug::ALL.iter().copied() {
-        let bar = progress(hunt.max_seeds, bug.name());
-        let found = bugs::hunt(bug, 1..hunt.max_seeds + 1, hunt.engine, || bar.inc(1));
-        bar.finish_and_clear();
-        all &= found.caught.is_some();
-        println!("{found}");
+    if let Some(first) = tally.failures.first().filter(|_| many.shrink) {
+        cli::shrink::shrink_failure(first)?;
     }
-    Ok(all)
+    Ok(tally.failures.is_empty())
 }
 
 fn print_hashes(seeds: &Range<u64>, only: Option<Engine>) -> Answer {

@@ -62,15 +62,19 @@ pub struct Failure {
     pub seed: u64,
     /// Its engine.
     pub engine: Engine,
+    /// The bug that was put in.
+    pub planted: Option<Bug>,
     /// What did not hold.
     pub violation: Violation,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, engine, violation } = self;
+        let Self { seed, engine, planted, violation } = self;
+        let bug = planted.map_or_else(String::new, |bug| format!(" BUG={bug}"));
         writeln!(f, "seed {seed}, engine {engine}: {violation}")?;
-        write!(f, "  replay: make sim SEED={seed} ENGINE={engine}")
+        writeln!(f, "  replay: make sim SEED={seed} ENGINE={engine}{bug}")?;
+        write!(f, "  shrink: make shrink SEED={seed}{bug}")
     }
 }
 
@@ -112,8 +116,9 @@ impl Sweep {
 
     fn run_one(&self, seed: u64) -> Tally {
         let outcome = run(Plan::draw(seed), self.engine, self.planted, None);
-        let engine = self.engine;
-        let failure = outcome.verdict.err().map(|violation| Failure { seed, engine, violation });
+        let (engine, planted) = (self.engine, self.planted);
+        let failed = |violation| Failure { seed, engine, planted, violation };
+        let failure = outcome.verdict.err().map(failed);
         Tally {
             runs: 1,
             failures: failure.into_iter().collect(),

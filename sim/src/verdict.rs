@@ -10,66 +10,62 @@ use quorate_checks::history::History;
 use crate::clock::Micros;
 use crate::counters::Counters;
 
-/// What must hold in every run.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Invariant {
-    /// At most one member leads a term (Raft paper, figure 3).
-    ElectionSafety,
-    /// A leader never replaces or removes entries of its own log.
-    LeaderAppendOnly,
-    /// Two logs that share an entry share all before it.
-    LogMatching,
-    /// A later leader has every committed entry.
-    LeaderCompleteness,
-    /// A leader commits by counting only up to an entry of its own term (§5.4.2).
-    CommitRule,
-    /// Members apply the same entry at the same index.
-    StateMachineSafety,
-    /// Terms, votes in a term, commit and applied index never go back in a member's life.
-    NoRegress,
-    /// Nothing is told or counted before it is durable, and nothing durable is forgotten.
-    Durability,
-    /// Nothing is applied before it is committed, nor out of order.
-    AppliedIsCommitted,
-    /// No request is applied twice, however the network repeats it.
-    AppliedOnce,
-    /// Members that applied the same index have the same state.
-    ReplicaEquality,
-    /// The revision never goes back.
-    RevisionMonotonicity,
-    /// What clients saw has an order that explains it.
-    Linearizability,
-    /// A member starts after any crash.
-    MemberMustStart,
-    /// No assertion fails, and nothing else panics.
-    Assertion,
-    /// When the faults are over, there is a leader and everybody is answered.
-    Liveness,
+macro_rules! invariants {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// What must hold in every run.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Invariant {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Invariant {
+            /// Every one of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name in reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
 }
 
-impl Invariant {
-    /// The name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ElectionSafety => "election safety",
-            Self::LeaderAppendOnly => "leader append-only",
-            Self::LogMatching => "log matching",
-            Self::LeaderCompleteness => "leader completeness",
-            Self::CommitRule => "commit of own term only",
-            Self::StateMachineSafety => "state-machine safety",
-            Self::NoRegress => "no regress",
-            Self::Durability => "nothing acknowledged before it is durable",
-            Self::AppliedIsCommitted => "applied is committed",
-            Self::AppliedOnce => "applied once",
-            Self::ReplicaEquality => "replica equality",
-            Self::RevisionMonotonicity => "revision monotonicity",
-            Self::Linearizability => "linearizability",
-            Self::MemberMustStart => "a member must start after any crash",
-            Self::Assertion => "assertion",
-            Self::Liveness => "liveness",
-        }
-    }
+invariants! {
+    /// At most one member leads a term (Raft paper, figure 3).
+    ElectionSafety = "election safety",
+    /// A leader never replaces or removes entries of its own log.
+    LeaderAppendOnly = "leader append-only",
+    /// Two logs that share an entry share all before it.
+    LogMatching = "log matching",
+    /// A later leader has every committed entry.
+    LeaderCompleteness = "leader completeness",
+    /// A leader commits by counting only up to an entry of its own term (§5.4.2).
+    CommitRule = "commit of own term only",
+    /// Members apply the same entry at the same index.
+    StateMachineSafety = "state-machine safety",
+    /// Terms, votes in a term, commit and applied index never go back in a member's life.
+    NoRegress = "no regress",
+    /// Nothing is told or counted before it is durable, and nothing durable is forgotten.
+    Durability = "nothing acknowledged before it is durable",
+    /// Nothing is applied before it is committed, nor out of order.
+    AppliedIsCommitted = "applied is committed",
+    /// No request is applied twice, however the network repeats it.
+    AppliedOnce = "applied once",
+    /// Members that applied the same index have the same state.
+    ReplicaEquality = "replica equality",
+    /// The revision never goes back.
+    RevisionMonotonicity = "revision monotonicity",
+    /// What clients saw has an order that explains it.
+    Linearizability = "linearizability",
+    /// A member starts after any crash.
+    MemberMustStart = "a member must start after any crash",
+    /// No assertion fails, and nothing else panics.
+    Assertion = "assertion",
+    /// When the faults are over, there is a leader and everybody is answered.
+    Liveness = "liveness",
 }
 
 impl fmt::Display for Invariant {

@@ -65,7 +65,7 @@ pub(super) fn draw(seed: u64) -> Plan {
     draw.settings();
     draw.faults();
     let ops = draw.ops();
-    Plan { settings: draw.settings, faults: draw.faults, ops }
+    Plan { settings: draw.settings, faults: draw.faults, ops, ..Plan::default() }
 }
 
 impl Draw {

@@ -9,7 +9,8 @@
 //!   fault 1 at 2500ms for 800ms isolate leader with 0 both drop
 //!   fault 2 when 2 sends append-accepted nth 3 after 1200ms for 500ms power-loss it
 //!   op 1 client 0 think 120ms put k1 size 24
-//!   op 2 client 0 think 50ms range k0 k5 limit 3
+//!   op 2 client 0 think 50ms range k0..k5 limit 3
+//!   expect at least 1 power losses
 //! ```
 //! Rates are in millionths. A plan is drawn from a seed, or written by hand, or it is what was left of another one. Faults
 //! and operations keep their numbers when others are taken out, and chance speaks of them by
@@ -18,13 +19,16 @@
 //! Invariants:
 //! - P1. A plan's text reads back as the same plan.
 //!
-//! Not here: the text (`text.rs`), how a seed becomes a plan (`draw.rs`), what a fault does
+//! Not here: the text (`text.rs`), what a stored plan must come to (`expect.rs`), how a seed becomes a plan (`draw.rs`), what a fault does
 //! (`world/faults.rs`).
 
 mod draw;
+mod expect;
 mod text;
 
+pub use expect::{Broken, Expect};
 pub use text::PlanError;
+pub(crate) use text::Span;
 
 use crate::clock::Micros;
 
@@ -214,6 +218,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What the clients ask.
     pub ops: Vec<Op>,
+    /// What a stored plan must come to. A run takes no notice of it.
+    pub expect: Expect,
 }
 
 /// Something that goes wrong.

@@ -24,9 +24,9 @@ impl fmt::Display for PlanError {
 impl std::error::Error for PlanError {}
 
 /// The words of one line, taken from the front.
-struct Words<'a>(SplitWhitespace<'a>);
+pub(super) struct Words<'a>(SplitWhitespace<'a>);
 
-type Read<T> = Result<T, String>;
+pub(super) type Read<T> = Result<T, String>;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,7 +38,8 @@ impl fmt::Display for Plan {
             }
         }
         self.faults.iter().try_for_each(|fault| writeln!(f, "{fault}"))?;
-        self.ops.iter().try_for_each(|op| writeln!(f, "{op}"))
+        self.ops.iter().try_for_each(|op| writeln!(f, "{op}"))?;
+        self.expect.fmt(f)
     }
 }
 
@@ -69,6 +70,7 @@ impl Plan {
         match words.word()? {
             "fault" => self.faults.push(Fault::read(&mut words)?),
             "op" => self.ops.push(Op::read(&mut words)?),
+            "expect" => self.expect.read(&mut words)?,
             name => self.settings.read(name, &mut words)?,
         }
         words.end()
@@ -356,7 +358,7 @@ impl fmt::Display for Span {
 }
 
 impl<'a> Words<'a> {
-    fn word(&mut self) -> Read<&'a str> {
+    pub(super) fn word(&mut self) -> Read<&'a str> {
         self.0.next().ok_or_else(|| "something is missing at the end".to_owned())
     }
 
@@ -364,11 +366,11 @@ impl<'a> Words<'a> {
         self.0.next().map_or(Ok(()), |word| Err(format!("\"{word}\" does not belong here")))
     }
 
-    fn expect(&mut self, word: &str) -> Read<()> {
+    pub(super) fn expect(&mut self, word: &str) -> Read<()> {
         self.expect_one_of(&[word]).map(drop)
     }
 
-    fn expect_one_of(&mut self, choices: &[&str]) -> Read<usize> {
+    pub(super) fn expect_one_of(&mut self, choices: &[&str]) -> Read<usize> {
         let word = self.word()?;
         let place = choices.iter().position(|choice| *choice == word);
         place.ok_or_else(|| format!("\"{word}\" should be {}", choices.join(" or ")))
@@ -390,7 +392,12 @@ impl<'a> Words<'a> {
         found
     }
 
-    fn number<T: FromStr>(&mut self) -> Read<T> {
+    /// All words to the end of the line, as one.
+    pub(super) fn rest(&mut self) -> String {
+        self.0.by_ref().collect::<Vec<_>>().join(" ")
+    }
+
+    pub(super) fn number<T: FromStr>(&mut self) -> Read<T> {
         number(self.word()?)
     }
 
