@@ -86,6 +86,14 @@ counters! {
     Stalls = "stalls",
     /// Disks that were slow for a while.
     SlowDisks = "slow disks",
+    /// Processes that ended because a sync failed.
+    DiskErrors = "disk errors",
+    /// Processes that ended because there was no room for a new file.
+    FullDisks = "full disks",
+    /// Bits that turned over in a file at rest.
+    BitsRotten = "bits rotten",
+    /// Members that found rot and refused to start.
+    RotFound = "rot found",
     /// Clocks that jumped.
     ClockJumps = "clock jumps",
     /// Clocks that ran too fast or too slow, or stood still.

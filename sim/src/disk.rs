@@ -15,7 +15,10 @@
 //! - K1. What was synced survives everything.
 //! - K2. A killed process loses nothing but the part of a write under way that it had not reached.
 //!
-//! Not here: how long an operation takes (`world/log.rs`), rot, full and failing disks.
+//! Disks also rot at rest, and a sync may fail: then the cache is gone like at a power loss, and what
+//! the platter got of the unsynced sectors is all that anybody can read (fsync's own man page).
+//!
+//! Not here: how long an operation takes (`world/log.rs`), when a disk fails (`world/disks.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -83,6 +86,30 @@ impl Disk {
             let done = fate.below(sectors + 1) as usize * SECTOR;
             self.write(name, *offset, bytes.slice(..done.min(bytes.len())));
         }
+    }
+
+    /// A sync of this file fails: of each unsynced sector some version is left, and no other.
+    pub fn fail_sync(&mut self, name: &str, fate: Fate) -> Outage {
+        let mut outage = Outage::default();
+        self.file(name).lose_writes(fate, &mut outage);
+        outage
+    }
+
+    /// A bit turns over in a file at rest, somewhere up to the last byte that says something.
+    /// `among` chooses files by name. Returns where; none, if there is nothing to rot.
+    pub fn rot(&mut self, among: impl Fn(&str) -> bool, fate: Fate) -> Option<(String, usize)> {
+        let written = |file: &File| file.platter.iter().rposition(|byte| *byte != 0);
+        let files = self.names.iter().filter(|(name, _)| among(name));
+        let files: Vec<(String, u64, usize)> = files
+            .filter_map(|(name, id)| Some((name.clone(), *id, written(self.files.get(id)?)?)))
+            .collect();
+        let count = u64::try_from(files.len()).ok().filter(|count| *count > 0)?;
+        let (name, id, last) = files.into_iter().nth(fate.named("file").below(count) as usize)?;
+        let file = self.files.get_mut(&id)?;
+        let at = fate.named("byte").below(last as u64 + 1) as usize;
+        file.platter[at] ^= 1 << fate.named("bit").below(8);
+        file.cache[at] = file.platter[at];
+        Some((name, at))
     }
 
     /// The power is gone, and back.
@@ -167,8 +194,16 @@ impl File {
         self.synced_once = true;
     }
 
-    /// Of each sector that was written, the platter gets one of its versions.
     fn lose_power(&mut self, fate: Fate, outage: &mut Outage) {
+        self.lose_writes(fate, outage);
+        if !self.synced_once && fate.named("size").happens(500_000) {
+            self.platter.clear();
+        }
+        self.cache.clone_from(&self.platter);
+    }
+
+    /// Of each sector that was written, the platter gets one of its versions.
+    fn lose_writes(&mut self, fate: Fate, outage: &mut Outage) {
         for sector in self.unsynced_sectors() {
             let touching = self.unsynced.iter().filter(|write| overlap(write, sector).is_some());
             let versions = touching.count() as u64;
@@ -181,9 +216,6 @@ impl File {
             }
         }
         self.unsynced.clear();
-        if !self.synced_once && fate.named("size").happens(500_000) {
-            self.platter.clear();
-        }
         self.cache.clone_from(&self.platter);
     }
 

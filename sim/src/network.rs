@@ -168,6 +168,9 @@ impl Network {
             | What::Pause(_)
             | What::Stall(..)
             | What::SlowDisk(..)
+            | What::FailingDisk(_)
+            | What::FullDisk(_)
+            | What::Rot(..)
             | What::Isolate { .. }
             | What::Cut(..)
             | What::Drift(..)

@@ -51,8 +51,10 @@ pub fn request(call: &Call) -> Request {
         Call::Put(put) => Request::Put(said::PutRequest {
             key: bytes(&put.key),
             value: bytes(&put.value),
+            lease: said::Lease::new(put.lease),
             prev_kv: put.prev_kv,
-            ..Default::default()
+            ignore_value: put.ignore_value,
+            ignore_lease: put.ignore_lease,
         }),
         Call::DeleteRange(delete) => Request::DeleteRange(said::DeleteRangeRequest {
             key: bytes(&delete.key),

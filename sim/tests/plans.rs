@@ -60,3 +60,42 @@ fn lines(plan: Plan, before: u64) -> Vec<String> {
     let end = format!("{:>4}.{:06}", before / 1_000_000, before % 1_000_000);
     lines.iter().take_while(|line| **line < end).cloned().collect()
 }
+
+#[test]
+fn every_form_of_every_request_reads_back() {
+    let forms = "put k1 size 8
+        put k1 ignore-value lease l-3 prev
+        put k1 size 0 ignore-lease
+        delete k1..k4 prev
+        range k0.. serializable limit 3 keys-only mark 1
+        txn end
+        txn if version k1 = 0 and value k1..k4 != seen-1 then put k1 size 8 ; delete k2 else range k0.. end
+        txn then txn if mod k1 < seen+2 else put k3 size 1 end ; range k1 tombstone 0 end
+        compact ahead 2 physical
+        grant own ttl 2
+        revoke l-7
+        keep-alive own
+        keep l1 every 300ms times 8
+        time-to-live l1 keys
+        leases
+        watch s1 k0.. from back 2 id 7 no-put prev fragment progress
+        watch s0 k3
+        cancel 17
+        progress s1
+        pace s1 20ms
+        close s1
+        move-leader 2";
+    let head = Plan { ops: Vec::new(), ..Plan::draw(1) }.to_string();
+    for (number, form) in forms.lines().map(str::trim).enumerate() {
+        let text = format!("{head}op {number} client 0 think 1ms {form}\n");
+        let plan = text.parse::<Plan>().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plan.to_string(), text);
+    }
+}
+
+#[test]
+fn plans_of_version_1_still_read() {
+    let plan = Plan::draw(1);
+    let old = plan.to_string().replacen("quorate plan 2", "quorate plan 1", 1);
+    assert_eq!(old.parse::<Plan>(), Ok(plan));
+}

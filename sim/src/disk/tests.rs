@@ -104,3 +104,34 @@ fn a_receipt_needs_synced_bytes_under_synced_names() {
     disk.execute(&FileOp::SyncDir);
     assert!(disk.is_durable());
 }
+
+#[test]
+fn a_failed_sync_leaves_what_the_platter_got_and_nothing_else() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..100 {
+        let ops = [create("a", 3), sync("a"), FileOp::SyncDir, write("a", 0, vec![5; 3 * SECTOR])];
+        let mut disk = disk(&ops);
+        let outage = disk.fail_sync("a", Fate::new(seed, "eio"));
+        assert_eq!(outage.lost + outage.kept, 3);
+        let left = content(&disk, "a");
+        disk.lose_power(Fate::new(seed, "disk"));
+        assert_eq!(content(&disk, "a"), left, "seed {seed}: nothing is left in between");
+        seen.insert(left[0] + left[SECTOR] + left[2 * SECTOR]);
+    }
+    assert!(seen.contains(&0) && seen.contains(&15), "all and nothing come up: {seen:?}");
+}
+
+#[test]
+fn rot_turns_one_bit_over_where_something_was_written() {
+    for seed in 0..100 {
+        let mut disk =
+            disk(&[create("a", 3), write("a", 0, vec![1; 600]), sync("a"), create("b", 1)]);
+        let before = content(&disk, "a");
+        let Some((name, at)) = disk.rot(|_| true, Fate::new(seed, "rot")) else { panic!("no rot") };
+        assert!(name == "a" && at < 600, "seed {seed}: {name} at {at}");
+        let turned = |(old, new): (&u8, &u8)| (old ^ new).count_ones();
+        let after = content(&disk, "a");
+        assert_eq!(before.iter().zip(&after).map(turned).sum::<u32>(), 1, "seed {seed}");
+        assert_eq!(disk.rot(|name| name == "b", Fate::new(seed, "rot")), None, "b is empty");
+    }
+}

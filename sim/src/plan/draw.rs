@@ -19,6 +19,7 @@
 mod eight;
 mod faults;
 mod ops;
+mod txn;
 
 use quorate_core::random::Random;
 

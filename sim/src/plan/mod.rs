@@ -1,7 +1,7 @@
 //! A run as data: what may go wrong and what the clients ask, in lines that a person can edit.
 //!
 //! ```text
-//!   quorate plan 1
+//!   quorate plan 2
 //!   seed 42
 //!   members 3
 //!   election 300ms
@@ -12,28 +12,33 @@
 //!   op 2 client 0 think 50ms range k0..k5 limit 3
 //!   expect at least 1 power losses
 //! ```
-//! Rates are in millionths. A plan is drawn from a seed, or written by hand, or it is what was left of another one. Faults
-//! and operations keep their numbers when others are taken out, and chance speaks of them by
-//! number (`fate.rs`): a shorter plan is the same run with something left out.
+//! Rates are in millionths. A plan is drawn from a seed, or written by hand, or it is what was left
+//! of another one. Faults and operations keep their numbers when others are taken out, and chance
+//! speaks of them by number (`fate.rs`): a shorter plan is the same run with something left out.
 //!
 //! Invariants:
 //! - P1. A plan's text reads back as the same plan.
 //!
-//! Not here: the text (`text.rs`), what a stored plan must come to (`expect.rs`), how a seed becomes a plan (`draw.rs`), what a fault does
-//! (`world/faults.rs`).
+//! Not here: what clients ask (`op.rs`), the text (`text.rs`), what a stored plan must come to
+//! (`expect.rs`), how a seed becomes a plan (`draw.rs`), what a fault does (`world/faults.rs`).
 
 mod draw;
 mod expect;
+mod op;
 mod text;
 
 pub use expect::{Broken, Expect};
+pub use op::{
+    Aspect, Compare, Delete, Filter, Keys, Lease, Only, Op, Operand, Point, Put, Range, Relation,
+    Request, Step, Stream, Tie, Txn, Watch,
+};
 pub use text::PlanError;
 pub(crate) use text::Span;
 
 use crate::clock::Micros;
 
 /// The version of the text and of everything that a seed decides.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $field:ident $name:literal $unit:ident,)+) => {
@@ -131,6 +136,8 @@ macro_rules! words {
     };
 }
 
+use words;
+
 words! {
     /// What a member is made of.
     Actor {
@@ -178,6 +185,16 @@ words! {
 }
 
 words! {
+    /// Where bits may rot.
+    Shelf {
+        /// In the log.
+        Log = "log",
+        /// In a snapshot that came from the leader.
+        Snapshot = "snapshot",
+    }
+}
+
+words! {
     /// Which way a cut works.
     Direction {
         /// Neither hears the other.
@@ -196,16 +213,6 @@ words! {
         Lands = "lands",
         /// They are lost.
         Drops = "drops",
-    }
-}
-
-words! {
-    /// What a read leaves out.
-    Only {
-        /// The values.
-        Keys = "keys-only",
-        /// The pairs.
-        Count = "count-only",
     }
 }
 
@@ -290,6 +297,13 @@ pub enum What {
     Stall(Target, Actor),
     /// File operations take so many times as long.
     SlowDisk(Target, u32),
+    /// The next sync of the log fails.
+    FailingDisk(Target),
+    /// There is no room for new files.
+    FullDisk(Target),
+    /// The process is killed, and a bit of a file at rest turns over. At most a minority of the
+    /// members is hit in a run.
+    Rot(Target, Shelf),
     /// The target and the `with` members after it are cut from the others.
     Isolate {
         /// Whom.
@@ -315,68 +329,6 @@ pub enum What {
     Drift(Target, i64),
     /// The clock jumps by microseconds.
     Jump(Target, i64),
-}
-
-/// A client's operation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Op {
-    /// Its number, for ever. A put writes it.
-    pub number: u32,
-    /// Who asks, counted from 0.
-    pub client: u8,
-    /// How long the client waits after the answer before.
-    pub think: Micros,
-    /// What it asks.
-    pub request: Request,
-}
-
-/// What a client asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Request {
-    /// Put the operation's number, padded to `size` bytes.
-    Put {
-        /// Which key.
-        key: u8,
-        /// Bytes of the value.
-        size: u32,
-        /// Whether the answer shows the pair before.
-        prev: bool,
-    },
-    /// Delete keys.
-    Delete {
-        /// Which.
-        keys: Keys,
-        /// Whether the answer shows the pairs before.
-        prev: bool,
-    },
-    /// Read keys.
-    Range(Range),
-}
-
-/// A read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Range {
-    /// Which keys.
-    pub keys: Keys,
-    /// At most so many pairs; 0 is no limit.
-    pub limit: u32,
-    /// Read at the newest revision that the client has seen, less this; none reads now.
-    pub back: Option<u32>,
-    /// Whether the member may answer from what it has.
-    pub serializable: bool,
-    /// Whether the answer is not to show everything.
-    pub only: Option<Only>,
-}
-
-/// Neighbouring keys.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Keys {
-    /// One key.
-    One(u8),
-    /// From the first to before the second.
-    Span(u8, u8),
-    /// From this one on.
-    From(u8),
 }
 
 impl Plan {

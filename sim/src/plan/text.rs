@@ -2,12 +2,14 @@
 //!
 //! Writing and reading stand next to each other, shape by shape, so that they cannot drift apart.
 
+mod op;
+
 use std::fmt;
 use std::str::{FromStr, SplitWhitespace};
 
 use super::{
-    Actor, Direction, Fault, Flight, Keys, Moment, Only, Op, Plan, Range, Request, Settings,
-    Target, Unit, VERSION, What, When, Who,
+    Actor, Direction, Fault, Flight, Moment, Op, Plan, Settings, Shelf, Target, Unit, VERSION,
+    What, When, Who,
 };
 use crate::clock::{MILLI, Micros, SECOND};
 
@@ -52,9 +54,14 @@ impl FromStr for Plan {
             let line = line.split('#').next().unwrap_or_default().trim();
             (!line.is_empty()).then_some((at + 1, line))
         });
-        let head = format!("quorate plan {VERSION}");
-        if lines.next().map(|(_, line)| line) != Some(head.as_str()) {
-            return Err(PlanError(format!("a plan begins with the line \"{head}\"")));
+        let head = lines.next().and_then(|(_, line)| line.strip_prefix("quorate plan "));
+        // What a plan of version 1 can say, version 2 says alike.
+        if head
+            .and_then(|version| version.parse::<u32>().ok())
+            .is_none_or(|it| it == 0 || it > VERSION)
+        {
+            let why = format!("a plan begins with the line \"quorate plan {VERSION}\"");
+            return Err(PlanError(why));
         }
         for (at, line) in lines {
             plan.read_line(line).map_err(|why| PlanError(format!("line {at}: {why}: {line}")))?;
@@ -198,6 +205,9 @@ impl fmt::Display for What {
             Self::Pause(target) => write!(f, "pause {target}"),
             Self::Stall(target, actor) => write!(f, "stall {target} {}", actor.word()),
             Self::SlowDisk(target, times) => write!(f, "slow-disk {target} {times}"),
+            Self::FailingDisk(target) => write!(f, "failing-disk {target}"),
+            Self::FullDisk(target) => write!(f, "full-disk {target}"),
+            Self::Rot(target, shelf) => write!(f, "rot {target} {}", shelf.word()),
             Self::Isolate { target, with, direction, flight } => {
                 write!(f, "isolate {target} with {with} {} {}", direction.word(), flight.word())
             }
@@ -225,6 +235,11 @@ impl What {
                 Self::Stall(Target::read(words)?, words.choice(Actor::ALL, |actor| actor.word())?)
             }
             "slow-disk" => Self::SlowDisk(Target::read(words)?, words.number()?),
+            "failing-disk" => Self::FailingDisk(Target::read(words)?),
+            "full-disk" => Self::FullDisk(Target::read(words)?),
+            "rot" => {
+                Self::Rot(Target::read(words)?, words.choice(Shelf::ALL, |shelf| shelf.word())?)
+            }
             "isolate" => Self::read_isolate(words)?,
             "cut" => {
                 let flight = words.choice(Flight::ALL, |flight| flight.word())?;
@@ -247,100 +262,6 @@ impl What {
         let direction = words.choice(Direction::ALL, |direction| direction.word())?;
         let flight = words.choice(Flight::ALL, |flight| flight.word())?;
         Ok(Self::Isolate { target, with, direction, flight })
-    }
-}
-
-impl fmt::Display for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, client, think, request } = self;
-        write!(f, "op {number} client {client} think {} {request}", Span(*think))
-    }
-}
-
-impl Op {
-    fn read(words: &mut Words<'_>) -> Read<Self> {
-        let number = words.number()?;
-        words.expect("client")?;
-        let client = words.number()?;
-        words.expect("think")?;
-        Ok(Self { number, client, think: words.span()?, request: Request::read(words)? })
-    }
-}
-
-impl fmt::Display for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Put { key, size, prev } => {
-                write!(f, "put k{key} size {size}{}", if *prev { " prev" } else { "" })
-            }
-            Self::Delete { keys, prev } => {
-                write!(f, "delete {keys}{}", if *prev { " prev" } else { "" })
-            }
-            Self::Range(range) => range.fmt(f),
-        }
-    }
-}
-
-impl Request {
-    fn read(words: &mut Words<'_>) -> Read<Self> {
-        Ok(match words.word()? {
-            "put" => {
-                let key = key(words.word()?)?;
-                words.expect("size")?;
-                Self::Put { key, size: words.number()?, prev: words.flag("prev") }
-            }
-            "delete" => Self::Delete { keys: Keys::read(words)?, prev: words.flag("prev") },
-            "range" => Self::Range(Range::read(words)?),
-            other => return Err(format!("no operation is called {other}")),
-        })
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "range {}", self.keys)?;
-        if self.serializable {
-            f.write_str(" serializable")?;
-        }
-        if self.limit > 0 {
-            write!(f, " limit {}", self.limit)?;
-        }
-        if let Some(only) = self.only {
-            write!(f, " {}", only.word())?;
-        }
-        self.back.map_or(Ok(()), |back| write!(f, " back {back}"))
-    }
-}
-
-impl Range {
-    fn read(words: &mut Words<'_>) -> Read<Self> {
-        let keys = Keys::read(words)?;
-        let serializable = words.flag("serializable");
-        let limit = if words.flag("limit") { words.number()? } else { 0 };
-        let only = Only::ALL.iter().copied().find(|only| words.flag(only.word()));
-        let back = if words.flag("back") { Some(words.number()?) } else { None };
-        Ok(Self { keys, limit, back, serializable, only })
-    }
-}
-
-impl fmt::Display for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::One(key) => write!(f, "k{key}"),
-            Self::Span(first, end) => write!(f, "k{first}..k{end}"),
-            Self::From(first) => write!(f, "k{first}.."),
-        }
-    }
-}
-
-impl Keys {
-    fn read(words: &mut Words<'_>) -> Read<Self> {
-        let word = words.word()?;
-        Ok(match word.split_once("..") {
-            None => Self::One(key(word)?),
-            Some((first, "")) => Self::From(key(first)?),
-            Some((first, end)) => Self::Span(key(first)?, key(end)?),
-        })
     }
 }
 
@@ -425,8 +346,4 @@ impl<'a> Words<'a> {
 
 fn number<T: FromStr>(word: &str) -> Read<T> {
     word.parse().map_err(|_| format!("\"{word}\" is no number that fits here"))
-}
-
-fn key(word: &str) -> Read<u8> {
-    number(word.strip_prefix('k').ok_or("a key is written k7")?)
 }

@@ -28,7 +28,7 @@ use super::desk::Call;
 use super::liveness::Phase;
 use super::{Event, World};
 use crate::counters::Counter;
-use crate::plan::{Keys, Only, Op, Plan, Range, Request};
+use crate::plan::{Keys, Only, Op, Plan, Point, Put, Range, Request, Tie};
 use crate::record::{self, Asked};
 
 /// Operations of probers are numbered from here.
@@ -93,7 +93,7 @@ impl Clients {
         let places = (0..planned).map(|at| at % members).chain(0..members);
         let mut list: Vec<Client> = places.map(Client::new).collect();
         for op in &plan.ops {
-            list[usize::from(op.client)].script.push_back(*op);
+            list[usize::from(op.client)].script.push_back(op.clone());
         }
         Self { list, planned, record: Vec::new(), newest: 0, probes: 0 }
     }
@@ -173,10 +173,14 @@ impl World {
     /// Lets every prober demand a put and a look at everything.
     pub(super) fn open_probers(&mut self) {
         let everything =
-            Range { keys: Keys::From(0), limit: 0, back: None, serializable: false, only: None };
+            Range { keys: Keys::From(0), limit: 0, at: None, serializable: false, only: None };
         for client in self.clients.planned..self.clients.len() {
-            let put = Request::Put { key: client as u8, size: 0, prev: true };
-            self.clients.list[client].wants = [put, Request::Range(everything)].into();
+            if self.hosts[self.clients.list[client].member].retired {
+                continue;
+            }
+            let put = Put { key: client as u8, size: Some(0), tie: Tie::Loose, prev: true };
+            let wants = [Request::Put(put), Request::Range(everything.clone())];
+            self.clients.list[client].wants = wants.into();
             self.after(1, Event::Ask { client });
         }
     }
@@ -193,7 +197,7 @@ impl World {
             return;
         }
         let (number, request) = if prober {
-            let Some(request) = self.clients.list[client].wants.front().copied() else { return };
+            let Some(request) = self.clients.list[client].wants.front().cloned() else { return };
             self.clients.probes += 1;
             (PROBES + self.clients.probes, request)
         } else {
@@ -206,7 +210,9 @@ impl World {
     fn call_out(&mut self, client: usize, number: u32, request: &Request) {
         let newest = self.clients.newest;
         let caller = &mut self.clients.list[client];
-        let call = call(number, request, caller.newest);
+        let Some(call) = call(number, request, caller.newest) else {
+            return self.think(client);
+        };
         let session = client as u64 * 100_000 + caller.sessions;
         let asked = Asked { number, session, invoked: self.now, request: record::request(&call) };
         self.counters.count(Counter::Calls);
@@ -318,34 +324,56 @@ impl fmt::Display for Reply {
     }
 }
 
-/// A request of the plan in the messages of the API. `newest` is what the client has seen.
-fn call(number: u32, request: &Request, newest: i64) -> Call {
-    match *request {
-        Request::Put { key, size, prev } => Call::Put(PutRequest {
-            key: key_name(key),
-            value: value(number, size),
-            prev_kv: prev,
+/// A request of the plan in the messages of the API, if members serve it. `newest` is what the
+/// client has seen.
+fn call(number: u32, request: &Request, newest: i64) -> Option<Call> {
+    Some(match request {
+        Request::Put(put) => Call::Put(PutRequest {
+            key: key_name(put.key),
+            value: put.size.map(|size| value(number, size)).unwrap_or_default(),
+            ignore_value: put.size.is_none(),
+            ignore_lease: put.tie == Tie::Kept,
+            prev_kv: put.prev,
             ..Default::default()
         }),
-        Request::Delete { keys, prev } => {
-            let (key, range_end) = bounds(keys);
-            Call::DeleteRange(DeleteRangeRequest { key, range_end, prev_kv: prev })
+        Request::Delete(delete) => {
+            let (key, range_end) = bounds(delete.keys);
+            Call::DeleteRange(DeleteRangeRequest { key, range_end, prev_kv: delete.prev })
         }
-        Request::Range(Range { keys, limit, back, serializable, only }) => {
-            let (key, range_end) = bounds(keys);
-            let revision = back.map_or(0, |back| (newest - i64::from(back)).max(1));
-            let limit = i64::from(limit);
+        Request::Range(range) => {
+            let (key, range_end) = bounds(range.keys);
             Call::Range(RangeRequest {
                 key,
                 range_end,
-                limit,
-                revision,
-                serializable,
-                keys_only: only == Some(Only::Keys),
-                count_only: only == Some(Only::Count),
+                limit: i64::from(range.limit),
+                revision: range.at.map_or(0, |point| revision(point, newest)),
+                serializable: range.serializable,
+                keys_only: range.only == Some(Only::Keys),
+                count_only: range.only == Some(Only::Count),
                 ..Default::default()
             })
         }
+        Request::Txn(_)
+        | Request::Compact { .. }
+        | Request::Grant { .. }
+        | Request::Revoke(_)
+        | Request::KeepAlive(_)
+        | Request::Keep { .. }
+        | Request::TimeToLive { .. }
+        | Request::Leases
+        | Request::Watch(_)
+        | Request::Cancel(_)
+        | Request::Progress(_)
+        | Request::Pace(..)
+        | Request::Close(_)
+        | Request::MoveLeader(_) => return None,
+    })
+}
+
+fn revision(point: Point, newest: i64) -> i64 {
+    match point {
+        Point::Back(by) | Point::Tombstone(by) | Point::Mark(by) => (newest - i64::from(by)).max(1),
+        Point::Ahead(by) => newest + i64::from(by),
     }
 }
 

@@ -114,6 +114,9 @@ impl World {
                 self.counters.add(Counter::SlowDisks, targets.len() as u64);
                 targets.iter().for_each(|at| self.hosts[*at].slow.push((id, u64::from(*times))));
             }
+            What::FailingDisk(_) => targets.iter().for_each(|at| self.hosts[*at].failing.push(id)),
+            What::FullDisk(_) => targets.iter().for_each(|at| self.hosts[*at].full.push(id)),
+            What::Rot(_, shelf) => targets.iter().for_each(|at| self.rot(*at, *shelf, id)),
             What::Isolate { flight, .. } | What::Cut(_, flight) => self.cut(links, *flight),
             What::Loss(target, _)
             | What::Duplicate(target, _)
@@ -142,7 +145,12 @@ impl World {
         let same_life = |(at, boot): &(usize, u64)| (self.hosts[*at].boots == *boot).then_some(*at);
         let survivors: Vec<usize> = active.targets.iter().filter_map(same_life).collect();
         match fault.what {
-            What::Crash(_) | What::PowerLoss(_) => {
+            What::FailingDisk(_) | What::FullDisk(_) => hit.iter().for_each(|at| {
+                self.hosts[*at].failing.retain(|id| *id != fault.id);
+                self.hosts[*at].full.retain(|id| *id != fault.id);
+                self.at(self.now, Event::Start { host: *at });
+            }),
+            What::Crash(_) | What::PowerLoss(_) | What::Rot(..) => {
                 hit.iter().for_each(|at| self.at(self.now, Event::Start { host: *at }));
             }
             What::Pause(_) => survivors.iter().for_each(|at| self.hold_all(*at, false)),
@@ -207,6 +215,9 @@ impl World {
             | What::Pause(_)
             | What::Stall(..)
             | What::SlowDisk(..)
+            | What::FailingDisk(_)
+            | What::FullDisk(_)
+            | What::Rot(..)
             | What::Loss(..)
             | What::Duplicate(..)
             | What::Reorder(..)
@@ -232,7 +243,7 @@ impl World {
     }
 
     /// The process is gone: its inboxes, its plans, everybody who waited for it.
-    fn crash(&mut self, at: usize, power: bool) {
+    pub(super) fn crash(&mut self, at: usize, power: bool) {
         let fate = self.fate("crash").of(at as u64).of(self.hosts[at].boots);
         let host = &mut self.hosts[at];
         let Some(life) = host.life.take() else { return };
@@ -307,6 +318,9 @@ impl What {
             | Self::Pause(target)
             | Self::Stall(target, _)
             | Self::SlowDisk(target, _)
+            | Self::FailingDisk(target)
+            | Self::FullDisk(target)
+            | Self::Rot(target, _)
             | Self::Isolate { target, .. }
             | Self::Loss(target, _)
             | Self::Duplicate(target, _)

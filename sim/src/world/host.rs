@@ -44,6 +44,14 @@ pub struct Host {
     pub slow: Vec<(u32, u64)>,
     /// Which alarm of the clock is the valid one.
     pub alarm: u64,
+    /// Faults by which its syncs fail.
+    pub failing: Vec<u32>,
+    /// Faults by which there is no room for new files.
+    pub full: Vec<u32>,
+    /// Whether a bit of its files ever turned over.
+    pub rotten: bool,
+    /// Whether it refuses to start since then. It stays down for good.
+    pub retired: bool,
 }
 
 /// A process.
@@ -108,6 +116,10 @@ impl Host {
             life: None,
             slow: Vec::new(),
             alarm: 0,
+            failing: Vec::new(),
+            full: Vec::new(),
+            rotten: false,
+            retired: false,
         }
     }
 
@@ -186,7 +198,7 @@ impl World {
     /// Starts the process of a machine, unless it runs.
     pub(super) fn start(&mut self, at: usize) -> Result<(), Violation> {
         let host = &mut self.hosts[at];
-        if host.life.is_some() {
+        if host.life.is_some() || host.retired {
             return Ok(());
         }
         host.boots += 1;
@@ -215,7 +227,7 @@ impl World {
         let host = &mut self.hosts[at];
         let found = match wal::recover(&host.disk, layout) {
             Ok(found) => found,
-            Err(damage) => return must_start(at, &damage),
+            Err(damage) => return self.refuse_to_start(at, &damage),
         };
         let (stage, ops) = match found {
             Found::Nothing if host.founded => return must_start(at, &"its log is gone"),
@@ -328,6 +340,6 @@ fn found_log(at: usize, members: usize, layout: Layout) -> Vec<FileOp> {
     ops
 }
 
-fn must_start<T>(at: usize, why: &dyn std::fmt::Display) -> Result<T, Violation> {
+pub(super) fn must_start<T>(at: usize, why: &dyn std::fmt::Display) -> Result<T, Violation> {
     Violation::of(Invariant::MemberMustStart, format!("{} does not start: {why}", Name(at)))
 }

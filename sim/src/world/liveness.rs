@@ -103,10 +103,15 @@ impl World {
         self.trace.event(self.now, format_args!("phase {}", self.phase.name()));
     }
 
+    /// The members that are not down for good.
+    fn standing(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().filter(|host| !host.retired)
+    }
+
     fn agrees_on_leader(&self) -> bool {
         let Some(leader) = self.leader() else { return false };
         let id = Some(super::id(leader));
-        self.hosts.iter().all(|host| host.view().is_some_and(|view| view.leader == id))
+        self.standing().all(|host| host.view().is_some_and(|view| view.leader == id))
     }
 
     /// Whether every member has applied all that there is, and answered or given up everybody.
@@ -118,7 +123,7 @@ impl World {
                 && host.view().is_some_and(|view| view.pending == 0)
                 && host.waiting() == 0
         };
-        view.commit == all && self.hosts.iter().all(settled)
+        view.commit == all && self.standing().all(settled)
     }
 
     fn compare_stores(&mut self) -> Result<(), Violation> {

@@ -27,7 +27,13 @@ impl World {
         let host = &mut self.hosts[at];
         let Some(life) = &mut host.life else { return Ok(()) };
         let boot = life.boot;
-        if let Some(op) = life.ops.pop_front() {
+        let op = life.ops.pop_front();
+        if let Some(op) = op {
+            if self.fails(at, &op) {
+                return Ok(());
+            }
+            let host = &mut self.hosts[at];
+            let Some(life) = &mut host.life else { return Ok(()) };
             host.disk.execute(&op);
             if let FileOp::Write { offset, .. } = op {
                 life.wrote = offset;

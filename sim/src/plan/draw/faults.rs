@@ -4,7 +4,7 @@
 
 use super::{Draw, Profile};
 use crate::clock::{FROZEN, MILLI, Micros, SECOND};
-use crate::plan::{Actor, Direction, Fault, Flight, Moment, Target, What, When, Who};
+use crate::plan::{Actor, Direction, Fault, Flight, Moment, Shelf, Target, What, When, Who};
 
 /// A kind of fault that a run may include.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,10 @@ enum Kind {
     Pause,
     Stall,
     SlowDisk,
+    FailingDisk,
+    FullDisk,
+    Rot,
+    Restart,
     Isolate,
     Split,
     Blackout,
@@ -32,13 +36,17 @@ enum Kind {
 }
 
 /// What a swarm is drawn from.
-const SWARM: [Kind; 19] = [
+const SWARM: [Kind; 23] = [
     Kind::Crash,
     Kind::PowerLoss,
     Kind::Outage,
     Kind::Pause,
     Kind::Stall,
     Kind::SlowDisk,
+    Kind::FailingDisk,
+    Kind::FullDisk,
+    Kind::Rot,
+    Kind::Restart,
     Kind::Isolate,
     Kind::Split,
     Kind::Loss,
@@ -98,6 +106,10 @@ impl Draw {
             Kind::Pause => (When::At(at), long, What::Pause(whom)),
             Kind::Stall => (When::At(at), long, What::Stall(whom, self.pick(Actor::ALL))),
             Kind::SlowDisk => (When::At(at), long, What::SlowDisk(whom, self.pick(&[3, 10, 30]))),
+            Kind::FailingDisk => (When::At(at), long, What::FailingDisk(whom)),
+            Kind::FullDisk => (When::At(at), long, What::FullDisk(whom)),
+            Kind::Rot => (When::At(at), short, What::Rot(whom, Shelf::Log)),
+            Kind::Restart => (When::At(at), short, What::Crash(Target::All)),
             Kind::Isolate => (When::At(at), long, self.isolate(whom)),
             Kind::Split => (When::At(at), long, self.split()),
             Kind::Blackout => (When::At(at), self.between(5, 8) * SECOND, self.isolate(whom)),
@@ -185,7 +197,7 @@ impl Draw {
         (When::At(at), lasts, make(target, rate, by))
     }
 
-    fn either_sign(&mut self, low: u64, high: u64) -> i64 {
+    pub(super) fn either_sign(&mut self, low: u64, high: u64) -> i64 {
         let size = self.between(low, high) as i64;
         if self.chance(50) { -size } else { size }
     }
