@@ -9,50 +9,14 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use std::io::Write;
-use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A genuine etcd on ports of its own, ended with its owner.
-struct Etcd {
-    process: Child,
-    endpoint: String,
-    _data: tempfile::TempDir,
-}
+mod common;
+
+use common::etcd::{Etcd, free_address};
 
 impl Etcd {
-    /// `None` if it is not installed.
-    fn start() -> Option<Self> {
-        let installed = Command::new("etcd").arg("--version").output();
-        if let Err(why) = installed.and_then(|_| Command::new("etcdctl").arg("version").output()) {
-            // Not `eprintln!`: that is only shown for a test that fails.
-            let text = format!("SKIPPED ctl_against_etcd: etcd and etcdctl cannot be run: {why}\n");
-            std::io::stderr().write_all(text.as_bytes()).unwrap();
-            return None;
-        }
-        let data = tempfile::tempdir().unwrap();
-        let (client, peer) = (free_address(), free_address());
-        let (client_url, peer_url) = (format!("http://{client}"), format!("http://{peer}"));
-        let process = Command::new("etcd")
-            .args(["--name", "one", "--log-level", "error", "--initial-cluster-state", "new"])
-            .args(["--data-dir".as_ref(), data.path().as_os_str()])
-            .args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url])
-            .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
-            .arg(format!("--initial-cluster=one={peer_url}"))
-            .args(["--quota-backend-bytes", "16777216"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let etcd = Self { process, endpoint: client, _data: data };
-        let give_up = Instant::now() + Duration::from_secs(20);
-        while !etcd.etcdctl(&["endpoint", "health"]).output().unwrap().status.success() {
-            assert!(Instant::now() < give_up, "etcd did not come up");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Some(etcd)
-    }
-
     fn etcdctl(&self, args: &[&str]) -> Command {
         self.program("etcdctl", args)
     }
@@ -93,12 +57,6 @@ impl Etcd {
         };
         let (theirs, ours) = (run(self.etcdctl(args)), run(self.quorate(args)));
         assert_eq!(ours.without_small_numbers(), theirs.without_small_numbers(), "{args:?}");
-    }
-}
-
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        self.process.kill().and_then(|()| self.process.wait()).expect("our own child");
     }
 }
 
@@ -145,13 +103,9 @@ fn replace_numbers(text: &str, is_replaced: impl Fn(&str) -> bool) -> String {
     out + rest
 }
 
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 #[test]
 fn ctl_and_etcdctl_are_taken_for_each_other() {
-    let Some(etcd) = Etcd::start() else { return };
+    let Some(etcd) = Etcd::start("ctl_against_etcd") else { return };
     writes(&etcd);
     reads(&etcd);
     refusals(&etcd);

@@ -4,6 +4,10 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod etcd;
+pub mod proxy;
+pub mod session;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
