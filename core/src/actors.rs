@@ -26,7 +26,7 @@ use crate::api::{Refusal, Response, Unavailable};
 use crate::member::{Config, Input, Member, Output};
 use crate::raft::{Entry, Envelope, Start, View};
 use crate::store::{Fact, Row, Store, Written};
-use crate::types::{NodeId, RequestId};
+use crate::types::{LeaseLife, NodeId, RequestId};
 use crate::wal::{Recovered, Write};
 
 pub use self::watching::{Dispatch, Glance, Watching};
@@ -38,6 +38,8 @@ pub enum Answer {
     Readable,
     /// The store's answer to an applied command.
     Applied(Result<Response, Refusal>),
+    /// What the leader knows of the lease that was asked about or renewed; none if there is none.
+    Lease(Option<LeaseLife>),
     /// This member gave up; unless the reason says otherwise, the request may still take effect.
     Failed(Unavailable),
 }
@@ -82,6 +84,7 @@ impl Consensus {
                 Output::Send(envelope) => round.sends.push(envelope),
                 Output::Apply(group) => round.apply.extend(group.entries),
                 Output::Readable(id) => round.answers.push((id, Answer::Readable)),
+                Output::Lease(id, life) => round.answers.push((id, Answer::Lease(life))),
                 Output::Reply(id, why) => round.answers.push((id, Answer::Failed(why))),
             }
         }
@@ -226,5 +229,7 @@ pub fn start(config: Config, recovered: &mut Recovered, store: &Store) -> Result
         ));
     }
     let entries = core::mem::take(&mut recovered.entries);
-    Ok(Member::new(config, Start { hard: recovered.hard, base, entries, applied }))
+    let mut member = Member::new(config, Start { hard: recovered.hard, base, entries, applied });
+    member.handle(Input::Applied { id: applied, facts: store.facts() });
+    Ok(member)
 }

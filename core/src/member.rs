@@ -5,6 +5,7 @@
 //!                        follows? --> Forward to the leader, once
 //!                        no leader -> waits for one
 //!   Request::Read -----> joins the next round of ReadIndex --> Readable once applied that far
+//!   Request::KeepAlive, TimeToLive --> the leader's lease clocks (`member/lease.rs`)
 //! ```
 //! A proposal's answer comes from the store when its entry is applied; a read's answer is read from
 //! the store by whoever asked. This machine only answers what it alone knows: that it gave up.
@@ -19,6 +20,7 @@
 //! Not here: the store, and what a command says. A command is bytes with a requester.
 
 mod admission;
+mod lease;
 mod reads;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,10 +37,11 @@ use crate::planted::Bug;
 use crate::raft::{self, Entry, Envelope, Message, Raft, Reader, Start, View};
 use crate::request::{self, Request, requester_of};
 use crate::store::Fact;
-use crate::types::{ClusterId, Index, LogId, NodeId, RequestId, Term, Ticks};
+use crate::types::{ClusterId, Index, LeaseLife, LogId, NodeId, RequestId, Seconds, Term, Ticks};
 use crate::wal::{Receipt, Write};
 
 use admission::Admission;
+use lease::Leases;
 use reads::Reads;
 
 /// Back-pressure: committed entries that wait to be applied (semantics KV-35).
@@ -81,6 +84,8 @@ pub enum Output {
     Apply(Group),
     /// This read may now look at the store.
     Readable(RequestId),
+    /// What the leader knows of the lease that was asked about or renewed; none if there is none.
+    Lease(RequestId, Option<LeaseLife>),
     /// This member gives a request up. The first answer to a request counts.
     Reply(RequestId, Unavailable),
 }
@@ -109,6 +114,8 @@ pub struct Config {
     pub election: Ticks,
     /// Entries to gather before the log's head is discarded.
     pub discard_batch: u64,
+    /// Between two checkpoints of a lease; a lease with less left has none (LE-14).
+    pub lease_checkpoint: Ticks,
     /// Decides the randomised timeouts.
     pub seed: u64,
     /// The bug that is planted, if any.
@@ -135,6 +142,7 @@ pub struct Member {
     deadlines: VecDeque<(Ticks, u64)>,
     unsent: VecDeque<(u64, Bytes)>,
     reads: Reads,
+    leases: Leases,
     admission: Admission,
     /// The term and leader that the last flush saw.
     sight: (Term, Option<NodeId>),
@@ -148,6 +156,14 @@ impl Config {
     pub fn request_timeout(&self) -> Ticks {
         Ticks(Ticks::from_millis(5000).0 + 2 * self.election.0)
     }
+
+    /// The shortest TTL that this member lets a client grant: one and a half election timeouts, or a
+    /// new leader could hardly begin to count before it is over (LE-2).
+    #[must_use]
+    pub fn lease_floor(&self) -> Seconds {
+        let ticks = (3 * self.election.0).div_ceil(2);
+        Seconds(ticks.div_ceil(Ticks::from_millis(1000).0).cast_signed()).max(Seconds(1))
+    }
 }
 
 impl Member {
@@ -157,6 +173,7 @@ impl Member {
         assert!(config.boot != 0, "a life without a name");
         let timeout = config.request_timeout();
         let boot = config.boot;
+        let leases = Leases::new(config.election, config.lease_checkpoint, config.planted);
         let raft = raft::Config {
             id: config.id,
             voters: config.voters,
@@ -175,6 +192,7 @@ impl Member {
             deadlines: VecDeque::new(),
             unsent: VecDeque::new(),
             reads: Reads::default(),
+            leases,
             admission: Admission::default(),
             sight: (Term(0), None),
             changes: 0,
@@ -196,7 +214,10 @@ impl Member {
             Input::Receive(envelope) => self.on_receive(envelope),
             Input::Request(id, request) => self.on_request(id, request),
             Input::Persisted(receipt) => self.raft.persisted(&receipt),
-            Input::Applied { id, .. } => self.raft.applied(id.index),
+            Input::Applied { id, facts } => {
+                self.raft.applied(id.index);
+                self.leases.learn(facts);
+            }
             Input::Stored(index) => self.raft.stored(index),
         }
     }
@@ -208,14 +229,18 @@ impl Member {
             self.notice_leader();
             self.send_unsent();
             self.ask();
+            self.turn_leases();
             self.raft.flush(out);
             for (reader, index) in self.raft.take_confirmed() {
                 match reader {
                     Reader::Own { round } => self.reads.answered(round, index),
+                    Reader::Leases { round } => self.leases.confirmed(round, index),
                     Reader::Peer { .. } => {}
                 }
             }
-            if !self.reads.wants_to_ask() || self.raft.leader().is_none() {
+            let more =
+                self.reads.wants_to_ask() || self.leases.wants_turn(self.raft.applied_index());
+            if !more || self.raft.leader().is_none() {
                 break;
             }
         }
@@ -240,6 +265,7 @@ impl Member {
             self.give_up(n);
         }
         self.reads.repeat_if_older(self.now, ASK_AGAIN);
+        self.repeat_lease_questions();
     }
 
     fn on_receive(&mut self, envelope: Envelope) {
@@ -252,6 +278,13 @@ impl Member {
                 self.reads.answered(round, index); // M3: the round was ours and is still open.
             }
             Message::ReadIndex { .. } => {}
+            Message::AskLeases { boot, questions } => {
+                self.on_ask_leases(envelope.from, envelope.term, boot, &questions);
+            }
+            Message::TellLeases { boot, index, answers } if boot == self.boot => {
+                self.on_tell_leases(index, &answers);
+            }
+            Message::TellLeases { .. } => {}
             message => self.raft.receive(Envelope { message, ..envelope }),
         }
     }
@@ -280,6 +313,8 @@ impl Member {
         match request {
             Request::Propose(command) => self.unsent.push_back((id.n, command)),
             Request::Read => self.reads.arrived(id.n),
+            Request::KeepAlive(lease) => self.leases.arrived(id.n, lease, true),
+            Request::TimeToLive(lease) => self.leases.arrived(id.n, lease, false),
         }
         self.send_unsent();
     }
@@ -298,6 +333,7 @@ impl Member {
         }
         self.sight = sight;
         self.changes += 1;
+        self.leases.leader_changed();
         for n in self.reads.leader_changed() {
             self.pending.remove(&n);
             self.replies.push(Output::Reply(self.id(n), Unavailable::LeaderChanged));
@@ -354,7 +390,9 @@ impl Member {
     fn give_up(&mut self, n: u64) {
         let Some(pending) = self.pending.remove(&n) else { return };
         let read = self.reads.forget(n);
-        let why = if !read && !pending.proposed {
+        let why = if self.leases.forget(n) {
+            self.raft.leader().map_or(Unavailable::NoLeader, |_| Unavailable::Timeout) // LE-10
+        } else if !read && !pending.proposed {
             Unavailable::NeverProposed
         } else if pending.proposed && pending.changes != self.changes {
             Unavailable::TimeoutLeaderLost
@@ -395,6 +433,12 @@ impl fmt::Display for Input {
             Self::Receive(envelope) => write!(f, "receive {envelope}"),
             Self::Request(id, Request::Propose(_)) => write!(f, "request {id} propose"),
             Self::Request(id, Request::Read) => write!(f, "request {id} read"),
+            Self::Request(id, Request::KeepAlive(lease)) => {
+                write!(f, "request {id} keep-alive {lease}")
+            }
+            Self::Request(id, Request::TimeToLive(lease)) => {
+                write!(f, "request {id} time-to-live {lease}")
+            }
             Self::Persisted(receipt) => write!(f, "durable w{}", receipt.number()),
             Self::Applied { id, .. } => write!(f, "applied {id}"),
             Self::Stored(index) => write!(f, "stored {index}"),
@@ -409,6 +453,8 @@ impl fmt::Display for Output {
             Self::Send(envelope) => write!(f, "send {envelope}"),
             Self::Apply(group) => write!(f, "apply {group}"),
             Self::Readable(id) => write!(f, "readable {id}"),
+            Self::Lease(id, Some(life)) => write!(f, "lease {id} {life}"),
+            Self::Lease(id, None) => write!(f, "lease {id} none"),
             Self::Reply(id, why) => write!(f, "reply {id} {why}"),
         }
     }

@@ -85,6 +85,43 @@ bugs! {
     /// Filters are forgotten for what is read from the history. Semantics WA-10.
     /// Caught by: filter (watch).
     FilterIgnoredInThePast = "filter-ignored-in-the-past",
+    /// Whoever once counted a lease's time goes on when it leads no more, and has the leader end what
+    /// it sees as over: leases that the leader has renewed. etcd #12528, #15247. Caught by: a lease
+    /// lives for its TTL after its last acknowledged grant or renewal (K3).
+    EndByDeposedLeader = "end-by-deposed-leader",
+    /// A leader renews without asking a quorum whether it still leads: a deposed one renews what its
+    /// successor lets end. etcd #12528. Caught by: K3.
+    RenewWithoutQuorum = "renew-without-quorum",
+    /// A new leader gives every lease its whole TTL, whatever the checkpoint says: a long lease
+    /// lives for ever if leaders change often. etcd #9888. Caught by: a lease that nobody renews ends
+    /// in bounded time (K4).
+    TtlInFullAtLeaderChange = "ttl-in-full-at-leader-change",
+    /// A checkpoint changes the table in memory only, and is gone after a restart. etcd #13491,
+    /// #13508. Caught by: replica equality after a restart; K4.
+    CheckpointNotStored = "checkpoint-not-stored",
+    /// Only one checkpoint is taken of a lease in a leader's reign. etcd #17132. Caught by: K4.
+    CheckpointOnce = "checkpoint-once",
+    /// A lease is renewed though it is over and its end is under way. etcd #20615. Caught by: no
+    /// renewal of a lease that has ended is acknowledged (K3).
+    RenewAfterEnd = "renew-after-end",
+    /// A renewal is acknowledged while a checkpoint could still shorten the lease for the next
+    /// leader. Caught by: K3.
+    RenewBeforeCheckpointIsVoid = "renew-before-checkpoint-is-void",
+    /// The leader ends a lease by its id alone, and hits one that was granted anew since. Caught by:
+    /// K3.
+    EndByIdAlone = "end-by-id-alone",
+    /// A key that is put with another lease than before is attached to none, and does not go with the
+    /// new one. etcd #10686. Caught by: the keys of a lease that ended are gone, other keys stay (K5).
+    AttachmentLost = "attachment-lost",
+    /// Keys of leases with a negative id are not attached again at a restart. etcd #12535, #13676.
+    /// Caught by: replica equality; K5.
+    NegativeLeasesForgotten = "negative-leases-forgotten",
+    /// The keys of a lease are removed in an order that differs from member to member. etcd #6558.
+    /// Caught by: replica equality.
+    KeysOfLeaseUnsorted = "keys-of-lease-unsorted",
+    /// A member says itself that a lease does not exist, when it has not applied its grant yet.
+    /// etcd #13932. Caught by: a keep-alive of a lease that lives is not answered as expired (K3).
+    RenewFromOwnTable = "renew-from-own-table",
 }
 
 impl fmt::Display for Bug {

@@ -40,6 +40,10 @@ pub enum Request {
     Propose(Bytes),
     /// Say when the local store is recent enough for a linearizable read.
     Read,
+    /// Renew a lease (LE-8).
+    KeepAlive(LeaseId),
+    /// Say how long a lease lasts (LE-11).
+    TimeToLive(LeaseId),
 }
 
 /// Checks a put and encodes it as the command of `id`. `limit` is in bytes of the encoded command.

@@ -53,6 +53,15 @@ pub struct LeaseId(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
 pub struct Seconds(pub i64);
 
+/// How long a lease that exists was granted for, and how long it lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeaseLife {
+    /// Its TTL.
+    pub granted: Seconds,
+    /// What is left, rounded down; 0 if it is over and only not gone yet.
+    pub left: Seconds,
+}
+
 /// What a restart must read back and no one may be told before it is durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HardState {
@@ -147,6 +156,12 @@ impl fmt::Display for LeaseId {
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}s", self.0)
+    }
+}
+
+impl fmt::Display for LeaseLife {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.left, self.granted)
     }
 }
 

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use quorate_core::raft::{CodecError, Entry, Envelope, Message};
+use quorate_core::raft::{CodecError, Entry, Envelope, LeaseAnswer, LeaseQuestion, Message};
 use quorate_core::random::Random;
-use quorate_core::types::{Index, LogId, NodeId, Term};
+use quorate_core::types::{Index, LeaseId, LeaseLife, LogId, NodeId, Seconds, Term};
 
 /// The largest index or term that is believed.
 const LARGEST: u64 = 1 << 62;
 /// How many kinds of messages there are.
-const KINDS: u64 = 12;
+const KINDS: u64 = 14;
 
 /// Draws messages that a member could really send.
 struct Sender(Random);
@@ -79,12 +79,33 @@ impl Sender {
             8 => Message::HeartbeatEcho { round: self.number() },
             9 => Message::Forward { command: self.bytes(100) },
             10 => Message::AskReadIndex { boot: self.number(), round: self.number() },
-            _ => Message::ReadIndex {
+            11 => Message::ReadIndex {
                 boot: self.number(),
                 round: self.number(),
                 index: self.index(),
             },
+            12 => {
+                let questions = (0..self.0.below(4)).map(|_| self.lease_question()).collect();
+                Message::AskLeases { boot: self.number(), questions }
+            }
+            _ => {
+                let answers = (0..self.0.below(4)).map(|_| self.lease_answer()).collect();
+                Message::TellLeases { boot: self.number(), index: self.index(), answers }
+            }
         }
+    }
+
+    fn lease_question(&mut self) -> LeaseQuestion {
+        let lease = LeaseId(self.number().cast_signed() * if self.flag() { 1 } else { -1 });
+        LeaseQuestion { n: self.number(), lease, renew: self.flag() }
+    }
+
+    fn lease_answer(&mut self) -> LeaseAnswer {
+        let life = self.flag().then(|| LeaseLife {
+            granted: Seconds(self.number().cast_signed()),
+            left: Seconds(self.number().cast_signed()),
+        });
+        LeaseAnswer { n: self.number(), life }
     }
 
     fn append(&mut self) -> Message {
@@ -145,7 +166,9 @@ fn every_kind_is_drawn() {
         | Message::HeartbeatEcho { .. }
         | Message::Forward { .. }
         | Message::AskReadIndex { .. }
-        | Message::ReadIndex { .. } => {}
+        | Message::ReadIndex { .. }
+        | Message::AskLeases { .. }
+        | Message::TellLeases { .. } => {}
     }
 }
 

@@ -272,6 +272,12 @@ fn identity(fate: Fate, envelope: &Envelope) -> Fate {
         }
         Message::AskReadIndex { boot, round } => (*boot, *round),
         Message::ReadIndex { boot, round, .. } => (*boot, *round),
+        Message::AskLeases { boot, questions } => {
+            (*boot, questions.first().map_or(0, |question| question.n))
+        }
+        Message::TellLeases { boot, answers, .. } => {
+            (*boot, answers.first().map_or(0, |answer| answer.n))
+        }
     };
     let link = fate.of(envelope.from.0 << 8 | envelope.to.0);
     link.named(envelope.message.kind()).of(envelope.term.0).of(first).of(second)

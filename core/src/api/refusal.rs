@@ -67,6 +67,8 @@ pub enum Unavailable {
     TimeoutLeaderLost,
     /// No leader was known all the while: the request never left this member.
     NeverProposed,
+    /// No leader was known to be asked about a lease (LE-10).
+    NoLeader,
     /// A read was waiting when leadership changed.
     LeaderChanged,
     /// Too many committed entries wait to be applied; the request was not proposed.
@@ -125,6 +127,7 @@ impl Unavailable {
                 "etcdserver: request timed out, possibly due to previous leader failure",
             ),
             Self::NeverProposed => (Code::DeadlineExceeded, "context deadline exceeded"),
+            Self::NoLeader => (Code::Unavailable, "etcdserver: no leader"),
             Self::LeaderChanged => (Code::Unavailable, "etcdserver: leader changed"),
             // The table of etcd says ResourceExhausted; its servers really answer Unknown.
             Self::TooManyRequests => (Code::Unknown, "etcdserver: too many requests"),
@@ -137,7 +140,11 @@ impl Unavailable {
     pub const fn surely_without_effect(self) -> bool {
         match self {
             Self::NeverProposed | Self::TooManyRequests => true,
-            Self::Timeout | Self::TimeoutLeaderLost | Self::LeaderChanged | Self::Stopped => false,
+            Self::Timeout
+            | Self::TimeoutLeaderLost
+            | Self::NoLeader
+            | Self::LeaderChanged
+            | Self::Stopped => false,
         }
     }
 }

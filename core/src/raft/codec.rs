@@ -11,9 +11,9 @@ use core::fmt;
 
 use prost::Message as _;
 
-use super::{Entry, Envelope, Message};
+use super::{Entry, Envelope, LeaseAnswer, LeaseQuestion, Message};
 use crate::api::wire::{self, envelope::Message as Wire};
-use crate::types::{Index, LogId, NodeId, Term};
+use crate::types::{Index, LeaseId, LeaseLife, LogId, NodeId, Seconds, Term};
 
 /// Log positions and terms beyond this are nonsense: counting to it takes longer than any disk lasts.
 const MAX_COUNT: u64 = 1 << 62;
@@ -88,6 +88,14 @@ fn to_wire(message: &Message) -> Wire {
         Message::ReadIndex { boot, round, index } => {
             Wire::ReadIndex(wire::ReadIndex { boot: *boot, round: *round, index: index.0 })
         }
+        Message::AskLeases { boot, questions } => {
+            let questions = questions.iter().map(question_to_wire).collect();
+            Wire::AskLeases(wire::AskLeases { boot: *boot, questions })
+        }
+        Message::TellLeases { boot, index, answers } => {
+            let answers = answers.iter().map(answer_to_wire).collect();
+            Wire::TellLeases(wire::TellLeases { boot: *boot, index: index.0, answers })
+        }
     }
 }
 
@@ -120,6 +128,14 @@ fn from_wire(wire: Wire, sender: Term) -> Result<Message, CodecError> {
             round: answer.round,
             index: index(answer.index)?,
         },
+        Wire::AskLeases(ask) => {
+            let questions = ask.questions.iter().map(question_from_wire).collect();
+            Message::AskLeases { boot: ask.boot, questions }
+        }
+        Wire::TellLeases(told) => {
+            let answers = told.answers.iter().map(answer_from_wire).collect();
+            Message::TellLeases { boot: told.boot, index: index(told.index)?, answers }
+        }
     })
 }
 
@@ -154,6 +170,27 @@ fn candidacy(last: LogId) -> wire::Candidacy {
 
 fn last(candidacy: &wire::Candidacy) -> Result<LogId, CodecError> {
     Ok(LogId { index: index(candidacy.last_index)?, term: term(candidacy.last_term)? })
+}
+
+fn question_to_wire(question: &LeaseQuestion) -> wire::LeaseQuestion {
+    wire::LeaseQuestion { n: question.n, lease: question.lease.0, renew: question.renew }
+}
+
+fn question_from_wire(wire: &wire::LeaseQuestion) -> LeaseQuestion {
+    LeaseQuestion { n: wire.n, lease: LeaseId(wire.lease), renew: wire.renew }
+}
+
+fn answer_to_wire(answer: &LeaseAnswer) -> wire::LeaseAnswer {
+    let life = |life: LeaseLife| wire::LeaseLife { granted: life.granted.0, left: life.left.0 };
+    wire::LeaseAnswer { n: answer.n, life: answer.life.map(life) }
+}
+
+fn answer_from_wire(wire: &wire::LeaseAnswer) -> LeaseAnswer {
+    let life = |life: wire::LeaseLife| LeaseLife {
+        granted: Seconds(life.granted),
+        left: Seconds(life.left),
+    };
+    LeaseAnswer { n: wire.n, life: wire.life.map(life) }
 }
 
 fn entry_to_wire(entry: &Entry) -> wire::LogEntry {

@@ -138,7 +138,9 @@ impl Raft {
             | Message::HeartbeatEcho { .. }
             | Message::Forward { .. }
             | Message::AskReadIndex { .. }
-            | Message::ReadIndex { .. } => {}
+            | Message::ReadIndex { .. }
+            | Message::AskLeases { .. }
+            | Message::TellLeases { .. } => {}
         }
     }
 

@@ -9,7 +9,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::raft::Entry;
-use crate::types::{Index, LogId, NodeId, Term};
+use crate::types::{Index, LeaseId, LeaseLife, LogId, NodeId, Term};
 
 /// A message on its way.
 #[derive(Clone, PartialEq, Debug)]
@@ -106,6 +106,42 @@ pub enum Message {
         /// Apply this far, then read.
         index: Index,
     },
+    /// Clients' questions about leases, for the leader of exactly the envelope's term.
+    AskLeases {
+        /// The asking member's life, so that an answer to an earlier one is void.
+        boot: u64,
+        /// Some of its clients' calls.
+        questions: Vec<LeaseQuestion>,
+    },
+    /// The answers to some of them.
+    TellLeases {
+        /// As asked.
+        boot: u64,
+        /// The leader had applied this far.
+        index: Index,
+        /// One per question, in no order.
+        answers: Vec<LeaseAnswer>,
+    },
+}
+
+/// A client's call about a lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeaseQuestion {
+    /// The asking member's number for it.
+    pub n: u64,
+    /// Which lease.
+    pub lease: LeaseId,
+    /// Whether it is to be renewed.
+    pub renew: bool,
+}
+
+/// What the leader says to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeaseAnswer {
+    /// The asking member's number for the question.
+    pub n: u64,
+    /// None if there is no such lease.
+    pub life: Option<LeaseLife>,
 }
 
 impl Message {
@@ -125,6 +161,8 @@ impl Message {
             Self::Forward { .. } => "forward",
             Self::AskReadIndex { .. } => "ask-read-index",
             Self::ReadIndex { .. } => "read-index",
+            Self::AskLeases { .. } => "ask-leases",
+            Self::TellLeases { .. } => "tell-leases",
         }
     }
 }
@@ -168,6 +206,31 @@ impl fmt::Display for Message {
             Self::ReadIndex { boot, round, index } => {
                 write!(f, "{kind} {boot:x}.{round} index={index}")
             }
+            Self::AskLeases { boot, questions } => {
+                write!(f, "{kind} {boot:x}")?;
+                questions.iter().try_for_each(|question| write!(f, ".{question}"))
+            }
+            Self::TellLeases { boot, index, answers } => {
+                write!(f, "{kind} {boot:x}")?;
+                answers.iter().try_for_each(|answer| write!(f, ".{answer}"))?;
+                write!(f, " index={index}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for LeaseQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wish = if self.renew { "renew" } else { "look at" };
+        write!(f, "{} {wish} {}", self.n, self.lease)
+    }
+}
+
+impl fmt::Display for LeaseAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.life {
+            Some(life) => write!(f, "{} {life}", self.n),
+            None => write!(f, "{} none", self.n),
         }
     }
 }

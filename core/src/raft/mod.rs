@@ -58,7 +58,7 @@ pub use codec::CodecError;
 pub use entry::Entry;
 pub(crate) use entry::write_span;
 pub use log::Log;
-pub use message::{Envelope, Message};
+pub use message::{Envelope, LeaseAnswer, LeaseQuestion, Message};
 use outbox::{Outbox, Reliance};
 use progress::Progress;
 pub use read::Reader;
@@ -294,7 +294,9 @@ impl Raft {
             Message::RequestPreVote { .. }
             | Message::PreVote { .. }
             | Message::Forward { .. }
-            | Message::ReadIndex { .. } => {}
+            | Message::ReadIndex { .. }
+            | Message::AskLeases { .. }
+            | Message::TellLeases { .. } => {}
         }
     }
 
@@ -361,6 +363,15 @@ impl Raft {
     #[must_use]
     pub fn leads(&self) -> bool {
         matches!(self.role, Role::Leader(_))
+    }
+
+    /// The entry by which this leader began its term; none if it does not lead.
+    #[must_use]
+    pub fn own_entry(&self) -> Option<Index> {
+        match &self.role {
+            Role::Leader(leadership) => Some(leadership.first),
+            Role::Follower | Role::PreCandidate { .. } | Role::Candidate { .. } => None,
+        }
     }
 
     /// The log.

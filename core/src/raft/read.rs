@@ -32,6 +32,11 @@ pub enum Reader {
         /// The member's count.
         round: u64,
     },
+    /// This member's lease clocks, which act only on a confirmed leader.
+    Leases {
+        /// Their count.
+        round: u64,
+    },
     /// Another member.
     Peer {
         /// Who.
@@ -103,7 +108,9 @@ impl Raft {
             let confirmed = core::mem::take(&mut rounds.asking);
             for (reader, index) in confirmed {
                 match reader {
-                    Reader::Own { .. } => self.confirmed.push((reader, index)),
+                    Reader::Own { .. } | Reader::Leases { .. } => {
+                        self.confirmed.push((reader, index))
+                    }
                     Reader::Peer { peer, boot, round } => {
                         let envelope = super::Envelope {
                             from: self.config.id,

@@ -54,6 +54,8 @@ pub struct Applied {
 /// Something that an entry changed and that consensus keeps time or count by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fact {
+    /// The store is another one: what was told of the former is void, and what follows is all.
+    Restored,
     /// A lease began.
     LeaseGranted(LeaseId, Span),
     /// A lease ended.

@@ -26,17 +26,25 @@ mod apply;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use super::mvcc::{Record, Written};
 use super::rows::{Damage, Row, RowKey};
+use crate::planted;
+use crate::planted::Bug;
 use crate::request::MAX_TTL;
-use crate::types::{Index, LeaseId, Seconds};
+use crate::types::{Index, LeaseId, NodeId, Seconds};
 
 /// All leases, and the keys of each.
-#[derive(Clone, Debug, Default)]
-pub struct Leases(BTreeMap<LeaseId, Lease>);
+#[derive(Clone, Debug)]
+pub struct Leases {
+    table: BTreeMap<LeaseId, Lease>,
+    planted: Option<Bug>,
+    /// Whose store it is. Nothing may depend on it, but for a bug.
+    member: NodeId,
+}
 
 #[derive(Clone, Debug)]
 struct Lease {
@@ -56,40 +64,50 @@ pub struct Span {
 }
 
 impl Leases {
+    /// No leases, in the store of a member with a planted bug, if any.
+    pub fn new(planted: Option<Bug>, member: NodeId) -> Self {
+        Self { table: BTreeMap::new(), planted, member }
+    }
+
     /// Whether there is such a lease.
     pub fn exists(&self, id: LeaseId) -> bool {
-        self.0.contains_key(&id)
+        self.table.contains_key(&id)
     }
 
     /// How long a lease was granted for.
     pub fn span(&self, id: LeaseId) -> Option<Span> {
-        self.0.get(&id).map(|lease| lease.span)
+        self.table.get(&id).map(|lease| lease.span)
     }
 
     /// All leases by id.
     pub fn spans(&self) -> impl Iterator<Item = (LeaseId, Span)> {
-        self.0.iter().map(|(id, lease)| (*id, lease.span))
+        self.table.iter().map(|(id, lease)| (*id, lease.span))
     }
 
     /// The keys of a lease in order; none if there is no such lease.
     pub fn keys(&self, id: LeaseId) -> impl Iterator<Item = &[u8]> {
-        self.0.get(&id).into_iter().flat_map(|lease| lease.keys.iter().map(|key| &**key))
+        self.table.get(&id).into_iter().flat_map(|lease| lease.keys.iter().map(|key| &**key))
     }
 
     /// A lease begins.
     pub fn grant(&mut self, id: LeaseId, span: Span) {
-        let before = self.0.insert(id, Lease { span, keys: BTreeSet::new() });
+        let before = self.table.insert(id, Lease { span, keys: BTreeSet::new() });
         assert!(before.is_none(), "lease {id} is granted twice");
     }
 
     /// A lease ends. Its keys, in order, are what must go with it: detached already.
-    pub fn revoke(&mut self, id: LeaseId) -> BTreeSet<Box<[u8]>> {
-        self.0.remove(&id).map_or_else(BTreeSet::new, |lease| lease.keys)
+    pub fn revoke(&mut self, id: LeaseId) -> Vec<Box<[u8]>> {
+        let keys = self.table.remove(&id).into_iter().flat_map(|lease| lease.keys);
+        let mut keys: Vec<Box<[u8]>> = keys.collect();
+        if planted!(self.planted, Bug::KeysOfLeaseUnsorted) && self.member.0 % 2 == 1 {
+            keys.reverse();
+        }
+        keys
     }
 
     /// So much of a lease is left for whoever leads next; none when it was renewed.
     pub fn set_remaining(&mut self, id: LeaseId, remaining: Option<Seconds>) {
-        let lease = self.0.get_mut(&id).expect("the lease was looked up");
+        let lease = self.table.get_mut(&id).expect("the lease was looked up");
         assert!(remaining.is_none_or(|left| is_left_of(lease.span.ttl, left)), "T2: lease {id}");
         lease.span.remaining = remaining;
     }
@@ -97,7 +115,7 @@ impl Leases {
     /// Keeps step with a change of a pair (T1): to be called for each, be it of a put, a delete or
     /// a transaction. The lease that it names was found to exist before.
     pub fn follow(&mut self, written: &Written) {
-        if self.0.is_empty() {
+        if self.table.is_empty() {
             return; // T1: no pair names a lease.
         }
         let before = written.previous.as_ref().and_then(lease_of);
@@ -107,20 +125,37 @@ impl Leases {
         }
         let key = written.record.key();
         if let Some(id) = before {
-            let lease = self.0.get_mut(&id);
+            let lease = self.table.get_mut(&id);
             let detached = lease.is_some_and(|lease| lease.keys.remove(key));
-            assert!(detached, "T1: {written:?} was not attached to lease {id}");
+            assert!(detached || self.loses_keys(), "T1: {written:?} was not attached to {id}");
         }
-        if let Some(id) = after {
+        let lost = before.is_some() && planted!(self.planted, Bug::AttachmentLost);
+        if let Some(id) = after.filter(|_| !lost) {
             let attached = self.attach(id, key);
             assert!(attached, "T1: {written:?} names lease {id}, which does not exist");
         }
     }
 
+    /// Attaches a key that was read back (T1). Tells whether the lease exists.
+    pub fn attach_again(&mut self, id: LeaseId, key: &[u8]) -> bool {
+        let forgotten = planted!(self.planted, Bug::NegativeLeasesForgotten) && id.0 < 0;
+        forgotten || self.attach(id, key)
+    }
+
+    /// Whether what is left of a lease goes to the disk: always, but for a bug.
+    pub fn stores_remaining(&self) -> bool {
+        !planted!(self.planted, Bug::CheckpointNotStored)
+    }
+
     /// Attaches a key to a lease. Tells whether the lease exists.
-    pub fn attach(&mut self, id: LeaseId, key: &[u8]) -> bool {
-        let lease = self.0.get_mut(&id);
+    fn attach(&mut self, id: LeaseId, key: &[u8]) -> bool {
+        let lease = self.table.get_mut(&id);
         lease.map(|lease| lease.keys.insert(key.into())).is_some()
+    }
+
+    fn loses_keys(&self) -> bool {
+        planted!(self.planted, Bug::AttachmentLost)
+            || planted!(self.planted, Bug::NegativeLeasesForgotten)
     }
 
     /// The rows of all leases, in the order of the ids.

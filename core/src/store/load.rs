@@ -27,13 +27,16 @@ use super::cluster::Cluster;
 use super::lease::{Leases, Span};
 use super::mvcc::{KeySpace, Kind, Record, Revision, View};
 use super::rows::{Damage, Position, RowKey, Tally};
-use crate::types::LeaseId;
+use crate::planted::Bug;
+use crate::types::{LeaseId, NodeId};
 
 /// Builds a store from rows in key order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Loader {
     table: Option<Table>,
     last_key: Vec<u8>,
+    planted: Option<Bug>,
+    member: NodeId,
 }
 
 /// What is read behind the position.
@@ -53,7 +56,13 @@ impl Loader {
     /// Before the first row.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::planted(None, NodeId(0))
+    }
+
+    /// The same for a store with a planted bug, if any. Bugs may depend on whose store it is.
+    #[must_use]
+    pub fn planted(planted: Option<Bug>, member: NodeId) -> Self {
+        Self { table: None, last_key: Vec::new(), planted, member }
     }
 
     /// Takes the next row.
@@ -64,7 +73,10 @@ impl Loader {
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
         match (RowKey::parse(key)?, &mut self.table) {
-            (RowKey::Position, _) => self.table = Some(Table::at(Position::parse(value)?)),
+            (RowKey::Position, _) => {
+                let leases = Leases::new(self.planted, self.member);
+                self.table = Some(Table::at(Position::parse(value)?, leases));
+            }
             (_, None) => return Err(Damage::row(key, "has no position before it")),
             (RowKey::Record(at, kind), Some(table)) => return table.record(key, at, kind, value),
             (RowKey::Lease(id), Some(table)) => return table.lease(key, id, value),
@@ -75,16 +87,24 @@ impl Loader {
 
     /// The store, if nothing is missing. No row at all is an empty store.
     pub fn finish(self) -> Result<Store, Damage> {
-        self.table.map_or_else(|| Ok(Store::new()), Table::finish)
+        let Self { table, planted, member, .. } = self;
+        let empty = || Store { leases: Leases::new(planted, member), ..Store::new() };
+        table.map_or_else(|| Ok(empty()), Table::finish)
+    }
+}
+
+impl Default for Loader {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Table {
-    fn at(position: Position) -> Self {
+    fn at(position: Position, leases: Leases) -> Self {
         Self {
             position,
             space: KeySpace::at(position.revision, position.compacted),
-            leases: Leases::default(),
+            leases,
             attached: BTreeMap::new(),
             cluster: Cluster::default(),
             tally: Tally::default(),
@@ -137,7 +157,7 @@ impl Table {
     /// Attaches every key to the lease that its pair names (L3).
     fn attach(&mut self) -> Result<(), Damage> {
         for (key, id) in core::mem::take(&mut self.attached) {
-            if !self.leases.attach(id, &key) {
+            if !self.leases.attach_again(id, &key) {
                 let key = key.escape_ascii();
                 let what = format!("key \"{key}\" is attached to lease {id}, which does not exist");
                 return Err(Damage::table(what));

@@ -33,7 +33,8 @@ mod load;
 mod mvcc;
 mod rows;
 
-use core::fmt;
+use alloc::vec::Vec;
+use core::{fmt, iter};
 
 pub use self::apply::{Applied, Fact};
 pub use self::image::{Batch, Image};
@@ -49,7 +50,7 @@ use self::mvcc::KeySpace;
 use self::rows::{Position, Tally};
 use crate::api::Refusal;
 use crate::api::etcdserverpb::{Member, RangeRequest};
-use crate::types::{LeaseId, LogId};
+use crate::types::{LeaseId, LogId, NodeId};
 
 /// The state that the log replicates.
 #[derive(Clone)]
@@ -70,7 +71,7 @@ impl Store {
         Self {
             applied: LogId::default(),
             space: KeySpace::new(),
-            leases: Leases::default(),
+            leases: Leases::new(None, NodeId(0)),
             cluster: Cluster::default(),
             state_hash: 0,
             tally: Tally::default(),
@@ -128,6 +129,14 @@ impl Store {
     /// All leases, by id.
     pub fn leases(&self) -> impl Iterator<Item = (LeaseId, Span)> {
         self.leases.spans()
+    }
+
+    /// What consensus must know of a store that it did not see becoming what it is: one that was
+    /// loaded, or received from another member.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Fact> {
+        let leases = self.leases().map(|(id, span)| Fact::LeaseGranted(id, span));
+        iter::once(Fact::Restored).chain(leases).collect()
     }
 
     /// The keys that are attached to a lease, in order.

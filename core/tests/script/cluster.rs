@@ -87,6 +87,7 @@ impl Cluster {
             heartbeat: Ticks(5),
             election: Ticks(10),
             discard_batch: 1000,
+            lease_checkpoint: Ticks::from_millis(300_000),
             seed: 0,
             planted: None,
         };

@@ -177,6 +177,7 @@ impl Node {
                 Output::Send(envelope) => self.sends.push(envelope),
                 Output::Apply(group) => self.committed.extend(group.entries),
                 Output::Readable(id) => self.answer(id, &Answer::Readable),
+                Output::Lease(id, life) => self.answer(id, &Answer::Lease(life)),
                 Output::Reply(id, why) => self.answer(id, &Answer::Failed(why)),
             }
         }
@@ -248,7 +249,7 @@ impl Node {
             }
             Answer::Applied(Ok(Response::Done)) => "done".to_string(),
             Answer::Applied(Err(refusal)) => refusal.to_string(),
-            Answer::Failed(_) => return, // The line above says it.
+            Answer::Lease(_) | Answer::Failed(_) => return, // The line above says it.
         };
         self.lines.push(format!("answer {id} {told}"));
     }

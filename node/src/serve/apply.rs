@@ -85,6 +85,7 @@ impl ApplyThread {
                     | Err(_),
                 )
                 | Answer::Readable
+                | Answer::Lease(_)
                 | Answer::Failed(_) => {}
             }
         }

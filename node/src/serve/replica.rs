@@ -82,7 +82,7 @@ impl Replica {
         match place.answer().await {
             Answer::Applied(result) => Ok(result?),
             Answer::Failed(unavailable) => Err(unavailable.into()),
-            Answer::Readable => unreachable!("{id} proposed and was told to read"),
+            Answer::Readable | Answer::Lease(_) => unreachable!("{id} proposed a command"),
         }
     }
 
@@ -94,7 +94,7 @@ impl Replica {
         match place.answer().await {
             Answer::Readable => Ok(()),
             Answer::Failed(unavailable) => Err(unavailable.into()),
-            Answer::Applied(_) => unreachable!("{id} asked to read and something was applied"),
+            Answer::Applied(_) | Answer::Lease(_) => unreachable!("{id} asked to read"),
         }
     }
 
@@ -122,7 +122,7 @@ impl Replica {
         let haste = match request {
             // It would only wait for the disk.
             Request::Propose(_) => Haste::Patient,
-            Request::Read => Haste::Pressing,
+            Request::Read | Request::KeepAlive(_) | Request::TimeToLive(_) => Haste::Pressing,
         };
         let sent = self.inbox.offer(Input::Request(id, request), haste);
         sent.map_err(|_| Unavailable::TooManyRequests)

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use quorate_core::actors::{self, Consensus};
 use quorate_core::member::{Config as MemberConfig, Input};
 use quorate_core::store::Image;
-use quorate_core::types::NodeId;
+use quorate_core::types::{NodeId, Ticks};
 use quorate_core::wal::{Identity, Wal};
 
 use crate::serve::apply::ApplyThread;
@@ -34,6 +34,9 @@ use crate::serve::wal::WalThread;
 
 /// Batches of rows that may wait for the disk.
 const BATCHES: usize = 4;
+
+/// How often the remaining time of long leases is written down (LE-14).
+const LEASE_CHECKPOINT: Ticks = Ticks::from_millis(300_000);
 
 /// The running threads.
 pub struct Threads {
@@ -121,6 +124,7 @@ fn settings(config: &Config, boot: &Boot, life: u64) -> MemberConfig {
         heartbeat: config.heartbeat,
         election: config.election,
         discard_batch: config.snapshot_count,
+        lease_checkpoint: LEASE_CHECKPOINT,
         seed: fresh(),
         planted: None,
     }

@@ -40,6 +40,7 @@ pub fn count_failure(failure: Failure, counter: &crate::serve::metrics::Counter)
             Unavailable::Timeout
             | Unavailable::TimeoutLeaderLost
             | Unavailable::NeverProposed
+            | Unavailable::NoLeader
             | Unavailable::LeaderChanged
             | Unavailable::TooManyRequests
             | Unavailable::Stopped,

@@ -77,6 +77,8 @@ fn haste(message: &Message) -> Haste {
         | Message::Heartbeat { .. }
         | Message::HeartbeatEcho { .. }
         | Message::AskReadIndex { .. }
-        | Message::ReadIndex { .. } => Haste::Pressing,
+        | Message::ReadIndex { .. }
+        | Message::AskLeases { .. }
+        | Message::TellLeases { .. } => Haste::Pressing,
     }
 }

@@ -110,7 +110,9 @@ impl Watched {
             | Message::HeartbeatEcho { .. }
             | Message::Forward { .. }
             | Message::AskReadIndex { .. }
-            | Message::ReadIndex { .. } => true,
+            | Message::ReadIndex { .. }
+            | Message::AskLeases { .. }
+            | Message::TellLeases { .. } => true,
         };
         if kept {
             return Ok(());

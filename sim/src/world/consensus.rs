@@ -156,6 +156,8 @@ fn moment_of(message: &Message) -> Option<Moment> {
         | Message::HeartbeatEcho { .. }
         | Message::Forward { .. }
         | Message::AskReadIndex { .. }
-        | Message::ReadIndex { .. } => None,
+        | Message::ReadIndex { .. }
+        | Message::AskLeases { .. }
+        | Message::TellLeases { .. } => None,
     }
 }

@@ -145,6 +145,7 @@ impl World {
                     self.wake(at, Actor::Desk);
                     continue;
                 }
+                Answer::Lease(_) => panic!("{id} did not ask about a lease"),
                 Answer::Failed(why) => {
                     self.count_failure(why);
                     Reply::Failed(Failure::Unavailable(why))
@@ -174,7 +175,10 @@ impl World {
                 self.counters.count(Counter::GivenUp);
                 self.counters.count(Counter::NeverProposed);
             }
-            Unavailable::LeaderChanged | Unavailable::TooManyRequests | Unavailable::Stopped => {}
+            Unavailable::LeaderChanged
+            | Unavailable::NoLeader
+            | Unavailable::TooManyRequests
+            | Unavailable::Stopped => {}
         }
     }
 

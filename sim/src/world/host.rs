@@ -276,7 +276,7 @@ impl World {
     }
 
     fn load_store(&self, at: usize) -> Result<Store, quorate_core::store::Damage> {
-        let mut loader = Loader::new();
+        let mut loader = Loader::planted(self.planted, id(at));
         for (key, value) in self.hosts[at].vault.rows() {
             loader.row(&key, &value)?;
         }
@@ -323,6 +323,7 @@ impl World {
             heartbeat: Ticks((settings.heartbeat / TICK).max(1)),
             election: Ticks((settings.election / TICK).max(1)),
             discard_batch: settings.discard,
+            lease_checkpoint: Ticks::from_millis(300_000),
             seed: self.fate("member").of(at as u64).of(boot).number(),
             planted: self.planted,
         }

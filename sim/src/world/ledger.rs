@@ -79,6 +79,7 @@ fn reply(answer: &Answer) -> Option<Reply> {
             | Response::Done,
         ))
         | Answer::Readable
+        | Answer::Lease(_)
         | Answer::Failed(_) => None,
     }
 }

@@ -11,10 +11,6 @@
 //!
 //! Not here: which TTL is right; that is decided before the proposal (`request.rs`).
 
-use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
-
 use super::Span;
 use crate::api::etcdserverpb::{
     LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse,
@@ -86,8 +82,10 @@ impl Store {
         let Some(before) = meant else { return };
         let remaining = told.remaining.map(Seconds);
         self.leases.set_remaining(id, remaining);
-        self.tally.remove_row(&before.row(id));
-        effect.rows.push(Span { remaining, ..before }.row(id));
+        if self.leases.stores_remaining() {
+            self.tally.remove_row(&before.row(id));
+            effect.rows.push(Span { remaining, ..before }.row(id));
+        }
         effect.facts.push(Fact::LeaseRemaining(id, remaining));
     }
 
@@ -96,14 +94,9 @@ impl Store {
         let row = span.row(id);
         self.tally.remove_row(&row);
         effect.facts.push(Fact::LeaseRevoked(id));
-        self.delete_keys(&keys, effect);
-        effect.rows.push(Row { key: row.key, value: None });
-    }
-
-    fn delete_keys(&mut self, keys: &BTreeSet<Box<[u8]>>, effect: &mut Effect) {
-        let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
         for written in self.space.delete_keys(&keys) {
             effect.write(written);
         }
+        effect.rows.push(Row { key: row.key, value: None });
     }
 }
