@@ -25,12 +25,14 @@ use crate::http as web;
 use crate::listener::Answer;
 use crate::rpc::etcdserverpb::cluster_server::ClusterServer;
 use crate::rpc::etcdserverpb::kv_server::KvServer;
+use crate::rpc::etcdserverpb::lease_server::LeaseServer;
 use crate::rpc::etcdserverpb::maintenance_server::MaintenanceServer;
 use crate::rpc::peer::peer_server::PeerServer;
 use crate::serve::peer::{MAX_FRAME_BYTES, Peers};
 use crate::serve::replica::Replica;
 use crate::service::cluster::Cluster;
 use crate::service::kv::Kv;
+use crate::service::lease::Lease;
 use crate::service::maintenance::Maintenance;
 use crate::service::peer::Peer;
 
@@ -43,6 +45,7 @@ pub struct ClientPort(Arc<ClientServices>);
 
 struct ClientServices {
     kv: KvServer<Kv>,
+    lease: LeaseServer<Lease>,
     cluster: ClusterServer<Cluster>,
     maintenance: MaintenanceServer<Maintenance>,
     pages: Arc<web::Pages>,
@@ -61,10 +64,12 @@ impl ClientPort {
     /// All services for clients.
     pub fn new(replica: &Arc<Replica>, peers: Arc<Peers>) -> Self {
         let kv = KvServer::new(Kv(Arc::clone(replica)));
+        let lease = LeaseServer::new(Lease(Arc::clone(replica)));
         let cluster = ClusterServer::new(Cluster(Arc::clone(replica)));
         let maintenance = MaintenanceServer::new(Maintenance(Arc::clone(replica)));
         Self(Arc::new(ClientServices {
             kv: kv.max_decoding_message_size(MAX_MESSAGE_BYTES),
+            lease: lease.max_decoding_message_size(MAX_MESSAGE_BYTES),
             cluster: cluster.max_decoding_message_size(MAX_MESSAGE_BYTES),
             maintenance: maintenance.max_decoding_message_size(MAX_MESSAGE_BYTES),
             pages: Arc::new(web::Pages { replica: Arc::clone(replica), peers }),
@@ -79,6 +84,7 @@ impl Answer for ClientPort {
         let services = &self.0;
         Answering(match service_of(request.uri().path()) {
             Some("etcdserverpb.KV") => services.kv.clone().call(request),
+            Some("etcdserverpb.Lease") => services.lease.clone().call(request),
             Some("etcdserverpb.Cluster") => services.cluster.clone().call(request),
             Some("etcdserverpb.Maintenance") => services.maintenance.clone().call(request),
             _ if is_grpc(request.headers()) => ready(unknown_service(&request)),

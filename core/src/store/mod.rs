@@ -36,6 +36,8 @@ mod rows;
 use alloc::vec::Vec;
 use core::{fmt, iter};
 
+use bytes::Bytes;
+
 pub use self::apply::{Applied, Fact};
 pub use self::image::{Batch, Image};
 pub use self::lease::Span;
@@ -49,8 +51,8 @@ use self::lease::Leases;
 use self::mvcc::KeySpace;
 use self::rows::{Position, Tally};
 use crate::api::Refusal;
-use crate::api::etcdserverpb::{Member, RangeRequest};
-use crate::types::{LeaseId, LogId, NodeId};
+use crate::api::etcdserverpb::{LeaseTimeToLiveResponse, Member, RangeRequest};
+use crate::types::{LeaseId, LeaseLife, LogId, NodeId};
 
 /// The state that the log replicates.
 #[derive(Clone)]
@@ -142,6 +144,26 @@ impl Store {
     /// The keys that are attached to a lease, in order.
     pub fn keys_of(&self, lease: LeaseId) -> impl Iterator<Item = &[u8]> {
         self.leases.keys(lease)
+    }
+
+    /// What a client is told of a lease (LE-11), of which the leader knows `life`, at a state that is
+    /// applied here. A lease that has ended since is gone.
+    #[must_use]
+    pub fn time_to_live(
+        &self,
+        lease: LeaseId,
+        life: Option<LeaseLife>,
+        keys: bool,
+    ) -> LeaseTimeToLiveResponse {
+        let life = life.filter(|_| self.leases.exists(lease));
+        let keys = self.keys_of(lease).filter(|_| keys && life.is_some());
+        LeaseTimeToLiveResponse {
+            header: self.header(),
+            id: lease.0,
+            ttl: life.map_or(-1, |life| life.left.0),
+            granted_ttl: life.map_or(0, |life| life.granted.0),
+            keys: keys.map(Bytes::copy_from_slice).collect(),
+        }
     }
 
     /// Bytes of all stored rows but the position.

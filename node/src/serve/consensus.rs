@@ -24,7 +24,8 @@ use crate::serve::mailbox::{Line, Mailbox, Rest};
 use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 
-const TICK: Duration = Duration::from_millis(10);
+/// What consensus counts time in.
+pub const TICK: Duration = Duration::from_millis(10);
 /// So many waiting requests are a crowd.
 const CROWD: usize = 32;
 /// How long the proposals of a crowd gather, counted from the write before.

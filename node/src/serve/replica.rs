@@ -9,20 +9,22 @@
 //! Not here: what is right. Requests are checked, routed, timed out and answered by core.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use quorate_core::actors::Answer;
 use quorate_core::api::etcdserverpb::{RangeRequest, RangeResponse};
 use quorate_core::api::{Failure, Header, Refusal, Response, Unavailable};
-use quorate_core::member::Input;
+use quorate_core::member::{Config, Input};
 use quorate_core::request::Request;
 use quorate_core::store::{Step, Store};
-use quorate_core::types::RequestId;
+use quorate_core::types::{LeaseLife, RequestId, Seconds};
 use quorate_core::wal::Identity;
 
+use crate::serve::consensus::TICK;
 use crate::serve::mailbox::{Haste, Mailbox};
 use crate::serve::metrics::Metrics;
 use crate::serve::vitals::Vitals;
-use crate::serve::waiters::Waiters;
+use crate::serve::waiters::{Place, Waiters};
 
 /// Inputs from outside that may wait for consensus.
 const INBOX: usize = 65_536;
@@ -41,14 +43,43 @@ pub struct Replica {
     pub vitals: Vitals,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The shortest TTL that a client may be granted.
+    pub lease_floor: Seconds,
+    /// How long streams of clients that ask for a leader go on without one (NL-2).
+    pub leaderless: Duration,
     store: RwLock<Store>,
+}
+
+/// A question about a lease that is on its way.
+pub struct Inquiry<'a>(Place<'a>);
+
+impl Inquiry<'_> {
+    /// What the leader knows of the lease; none if there is none. It comes once, and a wait that is
+    /// given up may be taken up again.
+    pub async fn answer(&mut self) -> Result<Option<LeaseLife>, Failure> {
+        match self.0.answer().await {
+            Answer::Lease(life) => Ok(life),
+            Answer::Failed(unavailable) => Err(unavailable.into()),
+            Answer::Readable | Answer::Applied(_) => {
+                unreachable!("{} asked about a lease", self.0.id())
+            }
+        }
+    }
 }
 
 impl Replica {
     /// Puts a member together.
-    pub fn new(identity: Identity, waiters: Waiters, vitals: Vitals, store: Store) -> Self {
-        let (inbox, metrics) = (Mailbox::new(INBOX), Arc::default());
-        Self { identity, inbox, waiters, vitals, metrics, store: RwLock::new(store) }
+    pub fn new(config: &Config, waiters: Waiters, vitals: Vitals, store: Store) -> Self {
+        Self {
+            identity: Identity { cluster: config.cluster, member: config.id },
+            inbox: Mailbox::new(INBOX),
+            waiters,
+            vitals,
+            metrics: Arc::default(),
+            lease_floor: config.lease_floor(),
+            leaderless: TICK * 3 * u32::try_from(config.election.0).unwrap_or(u32::MAX / 3),
+            store: RwLock::new(store),
+        }
     }
 
     /// The store, for a short look.
@@ -88,7 +119,7 @@ impl Replica {
 
     /// Waits until the store holds everything that was committed when this was called.
     pub async fn confirm(&self) -> Result<(), Failure> {
-        let place = self.waiters.begin()?;
+        let mut place = self.waiters.begin()?;
         let id = place.id();
         self.send(id, Request::Read)?;
         match place.answer().await {
@@ -96,6 +127,13 @@ impl Replica {
             Answer::Failed(unavailable) => Err(unavailable.into()),
             Answer::Applied(_) | Answer::Lease(_) => unreachable!("{id} asked to read"),
         }
+    }
+
+    /// Asks the leader about a lease, or to renew it.
+    pub fn inquire(&self, wish: Request) -> Result<Inquiry<'_>, Failure> {
+        let place = self.waiters.begin()?;
+        self.send(place.id(), wish)?;
+        Ok(Inquiry(place))
     }
 
     /// Reads a range, after a confirmation unless the local store will do. The header of the

@@ -59,10 +59,11 @@ impl Threads {
         let identity = recovered.identity;
         // The copy was synced when it was read.
         let stored = Input::Stored(store.applied().index);
-        let consensus = Consensus::new(actors::start(settings, &mut recovered, &store)?);
+        let consensus = actors::start(settings.clone(), &mut recovered, &store)?;
+        let consensus = Consensus::new(consensus);
         let vitals = Vitals::new(consensus.view());
         let waiters = Waiters::new(identity.member, life);
-        let replica = Arc::new(Replica::new(identity, waiters, vitals, store));
+        let replica = Arc::new(Replica::new(&settings, waiters, vitals, store));
         replica.inbox.push(stored);
         let parts = Parts { consensus, wal: recovered.wal, disk, storage };
         let threads = parts.spawn(&replica, peers)?;

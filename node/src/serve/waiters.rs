@@ -117,8 +117,8 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Waits for the answer.
-    pub async fn answer(mut self) -> Answer {
+    /// Waits for the answer, which comes once. A wait that is given up may be taken up again.
+    pub async fn answer(&mut self) -> Answer {
         let answer = (&mut self.answer).await;
         self.answered = true;
         answer.unwrap_or(Answer::Failed(Unavailable::Stopped))

@@ -3,10 +3,17 @@
 
 pub mod cluster;
 pub mod kv;
+pub mod lease;
 pub mod maintenance;
 pub mod peer;
 
+use std::future::pending;
+use std::time::Duration;
+
 use quorate_core::api::{Code, Failure, Unavailable};
+use quorate_core::types::NodeId;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use tonic::{Code as GrpcCode, Status};
 
@@ -23,11 +30,42 @@ pub fn status(failure: impl Into<Failure>) -> Status {
 
 /// A client may ask not to be served by a member that knows no leader (NL-2).
 pub fn check_leader(metadata: &MetadataMap, replica: &Replica) -> Result<(), Status> {
-    let asks = metadata.get("hasleader").is_some_and(|value| value == "true");
-    if asks && replica.vitals.view().leader.is_none() {
+    if asks_for_leader(metadata) && replica.vitals.view().leader.is_none() {
         return Err(Status::unavailable(NO_LEADER));
     }
     Ok(())
+}
+
+/// Ends the streams of clients that want to be served only while there is a leader.
+pub struct LeaderWatch {
+    /// None if this client does not care.
+    leader: Option<watch::Receiver<Option<NodeId>>>,
+    patience: Duration,
+}
+
+impl LeaderWatch {
+    /// Reads what the client wants (NL-2).
+    pub fn new(metadata: &MetadataMap, replica: &Replica) -> Self {
+        let leader = asks_for_leader(metadata).then(|| replica.vitals.leader());
+        Self { leader, patience: replica.leaderless }
+    }
+
+    /// Waits until there has been no leader for too long; for ever, if the client does not care.
+    pub async fn lost(self) -> Status {
+        let Some(mut leader) = self.leader else { return pending().await };
+        loop {
+            let gone = leader.wait_for(Option::is_none).await.is_err();
+            let back = timeout(self.patience, leader.wait_for(Option::is_some)).await;
+            // Without a sender the member has stopped.
+            if gone || back.is_err() {
+                return Status::unavailable(NO_LEADER);
+            }
+        }
+    }
+}
+
+fn asks_for_leader(metadata: &MetadataMap) -> bool {
+    metadata.get("hasleader").is_some_and(|value| value == "true")
 }
 
 /// What a member without a leader says of itself.
