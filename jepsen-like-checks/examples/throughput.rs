@@ -25,6 +25,7 @@ fn main() {
         refused: 5,
         values: u64::MAX,
         pause: 50,
+        ..generate::Shape::default()
     };
     let history = generate::history(shape, 1);
     println!("{shape:?}");

@@ -181,12 +181,10 @@ impl TxnRequest {
     /// Whether the answer may come from a member that lags behind (KV-23).
     #[must_use]
     pub fn is_serializable(&self) -> bool {
-        let mut branches = self.success.iter().chain(&self.failure).peekable();
-        branches.peek().is_some()
-            && branches.all(|operation| match operation {
-                TxnOperation::Range(range) => range.serializable,
-                TxnOperation::Put(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => false,
-            })
+        self.success.iter().chain(&self.failure).all(|operation| match operation {
+            TxnOperation::Range(range) => range.serializable,
+            TxnOperation::Put(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => false,
+        })
     }
 }
 

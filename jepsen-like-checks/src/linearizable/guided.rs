@@ -28,9 +28,13 @@ mod claims;
 mod diagnose;
 mod gaps;
 mod keys;
+mod lives;
 mod order;
 mod outlook;
 mod present;
+mod refusals;
+mod role;
+mod script;
 mod search;
 mod stock;
 
@@ -41,9 +45,6 @@ use search::{End, Search};
 /// Judges a history by its revisions.
 #[must_use]
 pub fn judge(history: &History, budget: Budget) -> Verdict {
-    if let Some(kind) = super::foreign(history) {
-        return Verdict::Unknown(Undecided::Kind(kind));
-    }
     match decide(history, budget) {
         Ok(verdict) => verdict,
         Err(rejection) => Verdict::Illegal(rejection),
@@ -51,17 +52,19 @@ pub fn judge(history: &History, budget: Budget) -> Verdict {
 }
 
 fn decide(history: &History, budget: Budget) -> Result<Verdict, Box<Rejection>> {
-    let case = Case::new(history.operations())?;
-    let releases = order::check(&case)?;
-    let gaps = Gaps::new(&case, &releases)?;
-    match Search::new(&case, &gaps).run(budget.steps) {
+    let case = Case::new(history)?;
+    let order = order::check(&case)?;
+    refusals::check(&case, &order)?;
+    let gaps = Gaps::new(&case, &order)?;
+    match Search::new(&case, &gaps, &order).run(budget.steps) {
         End::Agreed { took_effect, steps } => {
             let counters = Counters { took_effect, steps, ..Counters::of(history) };
             Ok(Verdict::Linearizable(counters))
         }
         End::Disagreed { closest, tried: false } => Err(closest),
         End::Disagreed { closest, tried: true } => {
-            Err(Box::new(Rejection::NoPlacement(case.maybes.len(), closest)))
+            let unseen = case.maybes.len() + case.tenure.granted.len();
+            Err(Box::new(Rejection::NoPlacement(unseen, closest)))
         }
         End::Spent => Ok(Verdict::Unknown(Undecided::Steps(budget.steps))),
     }

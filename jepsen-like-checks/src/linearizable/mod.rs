@@ -20,12 +20,13 @@ use std::fmt;
 
 pub mod guided;
 mod rejection;
+mod tenure;
 pub mod wgl;
 mod words;
 
 pub use rejection::{ContentFault, Flaw, OrderFault, Rejection, Scope, Witness};
 
-use crate::history::{History, Operation, Outcome, Response};
+use crate::history::{History, Operation, Outcome, Request, Response, changed};
 use crate::model::kv::Refused;
 
 /// What a judge found.
@@ -46,8 +47,6 @@ pub enum Undecided {
     Steps(u64),
     /// It remembered this many states, all that its budget allowed.
     States(usize),
-    /// It does not know this kind of request.
-    Kind(&'static str),
 }
 
 /// How much a judge may spend.
@@ -76,11 +75,17 @@ pub struct Counters {
     pub reads: usize,
     /// Answered reads that may be stale.
     pub serializable: usize,
+    /// Answered transactions; they count as writes or reads too.
+    pub txns: usize,
+    /// Answered compactions.
+    pub compactions: usize,
+    /// Answered grants and revokes of leases.
+    pub leases: usize,
     /// Refused operations.
     pub refused: usize,
     /// Operations of unknown outcome.
     pub unknown: usize,
-    /// Writes of unknown outcome that took effect in the order found.
+    /// Writes of unknown outcome, and ends of leases, that took effect in the order found.
     pub took_effect: usize,
     /// Steps of the judge.
     pub steps: u64,
@@ -91,37 +96,72 @@ impl Counters {
     fn of(history: &History) -> Self {
         let mut counters = Self { operations: history.operations().len(), ..Self::default() };
         for operation in history.operations() {
-            let counter = match &operation.outcome {
-                Outcome::Refused { .. } => &mut counters.refused,
-                Outcome::Unknown { .. } => &mut counters.unknown,
-                Outcome::Ok { .. } if operation.request.is_serializable() => {
-                    &mut counters.serializable
-                }
-                Outcome::Ok { response: Response::Range(_), .. } => &mut counters.reads,
-                Outcome::Ok { response: Response::Put(_), .. } => &mut counters.writes,
-                Outcome::Ok { response: Response::DeleteRange(delete), .. } => {
-                    if delete.deleted > 0 { &mut counters.writes } else { &mut counters.reads }
-                }
-                Outcome::Ok { .. } => &mut counters.writes,
-            };
+            let Some(counter) = counters.counter(operation) else { continue };
             *counter += 1;
         }
         counters
     }
+
+    /// The number that an operation adds to. A transaction adds to a second one at once.
+    fn counter(&mut self, operation: &Operation) -> Option<&mut usize> {
+        let response = match &operation.outcome {
+            Outcome::Refused { .. } => return Some(&mut self.refused),
+            Outcome::Unknown { .. } => return Some(&mut self.unknown),
+            Outcome::Ok { response, .. } => response,
+        };
+        self.txns += usize::from(matches!(response, Response::Txn(_)));
+        let wrote = match response {
+            Response::Compact(_) => return Some(&mut self.compactions),
+            Response::LeaseGrant(_) | Response::LeaseRevoke(_) => return Some(&mut self.leases),
+            Response::LeaseKeepAlive(_)
+            | Response::LeaseTimeToLive(_)
+            | Response::LeaseLeases(_) => return None,
+            Response::Put(_) => true,
+            Response::Range(_) => false,
+            Response::DeleteRange(delete) => delete.deleted > 0,
+            Response::Txn(txn) => changed(&txn.responses),
+        };
+        Some(match wrote {
+            true => &mut self.writes,
+            false if operation.request.is_serializable() => &mut self.serializable,
+            false => &mut self.reads,
+        })
+    }
 }
 
-/// A kind of request that a judge does not know.
-fn foreign(history: &History) -> Option<&'static str> {
-    let known = ["put", "range", "delete_range"];
-    let kinds = history.operations().iter().map(|operation| operation.request.kind());
-    kinds.into_iter().find(|kind| !known.contains(kind))
-}
-
-/// Whether this is a read of the newest state that was told that its revision does not exist yet.
-/// That answer says something about the state; other refusals have reasons outside of it.
-fn refused_as_future(operation: &Operation) -> bool {
-    let Outcome::Refused { refusal, .. } = &operation.outcome else { return false };
-    refusal.message == Refused::FutureRevision.text() && !operation.request.is_serializable()
+/// The reason of a refusal that says something about the state. Others have reasons outside of it,
+/// or more than one.
+fn telling(operation: &Operation) -> Option<Refused> {
+    let Outcome::Refused { refusal, .. } = &operation.outcome else { return None };
+    let reason = Refused::of(&refusal.message)?;
+    let telling = match &operation.request {
+        Request::Range(range) => {
+            !range.serializable
+                && range.revision.is_some()
+                && matches!(reason, Refused::FutureRevision | Refused::Compacted)
+        }
+        Request::Compact(_) => matches!(reason, Refused::FutureRevision | Refused::Compacted),
+        Request::Put(put) => match reason {
+            Refused::LeaseNotFound => put.lease.is_some(),
+            Refused::KeyNotFound => put.ignore_value || put.ignore_lease,
+            Refused::EmptyKey
+            | Refused::FutureRevision
+            | Refused::Compacted
+            | Refused::ValueProvided
+            | Refused::LeaseProvided
+            | Refused::LeaseExists
+            | Refused::TtlTooLarge
+            | Refused::DuplicateKey => false,
+        },
+        Request::LeaseGrant(grant) => reason == Refused::LeaseExists && grant.lease.is_some(),
+        Request::LeaseRevoke(_) => reason == Refused::LeaseNotFound,
+        Request::DeleteRange(_)
+        | Request::Txn(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => false,
+    };
+    telling.then_some(reason)
 }
 
 impl fmt::Display for Verdict {
@@ -139,7 +179,6 @@ impl fmt::Display for Undecided {
         match self {
             Self::Steps(steps) => write!(f, "the judge gave up after {steps} steps"),
             Self::States(states) => write!(f, "the judge gave up holding {states} states"),
-            Self::Kind(kind) => write!(f, "the judge does not know a {kind}"),
         }
     }
 }
@@ -148,12 +187,16 @@ impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} operations: {} writes, {} reads, {} serializable reads, {} refused, \
-             {} of unknown outcome ({} writes of these took effect); {} steps",
+            "{} operations: {} writes, {} reads, {} serializable reads ({} transactions among \
+             these), {} compactions, {} grants and revokes of leases, {} refused, {} of unknown \
+             outcome ({} writes of unknown origin took effect); {} steps",
             self.operations,
             self.writes,
             self.reads,
             self.serializable,
+            self.txns,
+            self.compactions,
+            self.leases,
             self.refused,
             self.unknown,
             self.took_effect,

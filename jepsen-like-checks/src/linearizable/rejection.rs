@@ -9,19 +9,22 @@
 
 use std::collections::BTreeSet;
 
-use crate::history::{ClientId, KeyValue, Micros, OpNumber, Operation, Response, Revision};
+use crate::history::{
+    ByteString, ClientId, KeyValue, Lease, LeaseEnd, Micros, OpNumber, Operation, Response,
+    Revision,
+};
 use crate::model::kv::Refused;
 
-/// An operation that vouches for a fact.
+/// What vouches for a fact: an operation, or a lease's end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Witness {
-    /// Its number.
-    pub number: OpNumber,
-    /// Who asked.
-    pub client: ClientId,
+    /// The operation's number; a lease's end has none.
+    pub number: Option<OpNumber>,
+    /// Who asked, if somebody did.
+    pub client: Option<ClientId>,
     /// What was asked, in short.
     pub asked: String,
-    /// When.
+    /// When; for a lease's end, the moment at which it was known.
     pub invoked: Micros,
     /// When the answer came, if one did.
     pub returned: Option<Micros>,
@@ -33,12 +36,25 @@ pub struct Witness {
 impl From<&Operation> for Witness {
     fn from(operation: &Operation) -> Self {
         Self {
-            number: operation.number,
-            client: operation.client,
+            number: Some(operation.number),
+            client: Some(operation.client),
             asked: operation.request.to_string(),
             invoked: operation.invoked,
             returned: operation.returned(),
             revision: operation.response().map(Response::revision),
+        }
+    }
+}
+
+impl From<&LeaseEnd> for Witness {
+    fn from(end: &LeaseEnd) -> Self {
+        Self {
+            number: None,
+            client: None,
+            asked: format!("the end of lease {}", end.lease),
+            invoked: end.at,
+            returned: Some(end.at),
+            revision: end.revision,
         }
     }
 }
@@ -113,6 +129,21 @@ pub enum OrderFault {
     },
     /// A revision was seen, and there is no operation that can have made it.
     NobodyWrote(Revision, Witness),
+    /// The responses of a transaction are not those of the operations that it says it ran.
+    WrongShape(Witness),
+    /// A grant of this lease and time to live, where another one was asked for.
+    WrongGrant(Witness, Lease, i64),
+    /// A refusal for which there was no reason at any moment of the operation.
+    NoReason(Witness, Refused),
+    /// Two compactions of which the first has the higher mark, or the same.
+    MarkWentBack(Witness, Witness),
+    /// A read of a revision that had been given up.
+    CompactedRead {
+        /// Gave it up.
+        compaction: Witness,
+        /// Was answered all the same.
+        read: Witness,
+    },
 }
 
 /// Between whose operations a rule of order holds.
@@ -175,6 +206,18 @@ pub enum Flaw {
     WrongPrevKv(Option<KeyValue>, Option<KeyValue>),
     /// How many keys there were to remove, and how many are said to have been removed.
     WrongDeleted(i64, i64),
+    /// Whether the compares of the transaction hold; the answer says the opposite.
+    WrongBranch(bool),
+    /// The revision that the header of an operation inside a transaction must have, and has.
+    WrongHeader(Revision, Revision),
+    /// A put that keeps the old value or lease of this key, which held no pair.
+    NothingKept(ByteString),
+    /// The lease that it needs was not alive.
+    DeadLease(Lease),
+    /// The lease that it began was alive.
+    AliveLease(Lease),
+    /// It ended this lease without a trace, or with one, but these keys were attached.
+    KeysOfLease(Lease, Vec<ByteString>),
 }
 
 impl Rejection {
@@ -182,11 +225,13 @@ impl Rejection {
     #[must_use]
     pub fn operations(&self) -> Vec<OpNumber> {
         let numbers: BTreeSet<OpNumber> =
-            self.witnesses().into_iter().map(|witness| witness.number).collect();
+            self.witnesses().into_iter().filter_map(|witness| witness.number).collect();
         numbers.into_iter().collect()
     }
 
-    fn witnesses(&self) -> Vec<&Witness> {
+    /// What vouches for the two facts.
+    #[must_use]
+    pub fn witnesses(&self) -> Vec<&Witness> {
         match self {
             Self::Order(fault) => fault.witnesses(),
             Self::Content(fault) => fault.witnesses(),
@@ -201,11 +246,16 @@ impl OrderFault {
         match self {
             Self::RevisionOutOfRange(op, _)
             | Self::MustBeRefused(op, _)
-            | Self::NobodyWrote(_, op) => vec![op],
+            | Self::NobodyWrote(_, op)
+            | Self::WrongShape(op)
+            | Self::WrongGrant(op, ..)
+            | Self::NoReason(op, _) => vec![op],
             Self::UnjustRefusal { earlier, read } | Self::StaleRead { earlier, read } => {
                 vec![earlier, read]
             }
+            Self::CompactedRead { compaction, read } => vec![compaction, read],
             Self::DuplicateRevision(earlier, later)
+            | Self::MarkWentBack(earlier, later)
             | Self::WriteOrder { earlier, later }
             | Self::RevisionWentBack { earlier, later, .. } => vec![earlier, later],
             Self::ReadFromFuture { read, write } => vec![read, write],
@@ -228,7 +278,13 @@ impl ContentFault {
             | Flaw::WrongCount(..)
             | Flaw::WrongMore(_)
             | Flaw::WrongPrevKv(..)
-            | Flaw::WrongDeleted(..) => vec![&self.op],
+            | Flaw::WrongDeleted(..)
+            | Flaw::WrongBranch(_)
+            | Flaw::WrongHeader(..)
+            | Flaw::NothingKept(_)
+            | Flaw::DeadLease(_)
+            | Flaw::AliveLease(_)
+            | Flaw::KeysOfLease(..) => vec![&self.op],
         }
     }
 }

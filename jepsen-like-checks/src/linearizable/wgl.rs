@@ -18,7 +18,11 @@
 //! need not be placed at all. These are tried only where no answered operation fits.
 //!
 //! A serializable read may be placed where the revision that it names already exists, and must show
-//! that revision's state. A read that was refused as one of the future is placed like a read.
+//! that revision's state. A refusal that tells something of the state is placed like a read.
+//!
+//! A lease may end at any point of its life: for each grant there is an end that may be placed once.
+//! A grant of unknown outcome that left the id to the store names nothing; it is reckoned with where
+//! a lease is used that no other grant can have made.
 //!
 //! Invariants:
 //! - W1. An operation is never placed before one that returned before its invocation.
@@ -28,37 +32,57 @@
 
 use std::collections::HashSet;
 
-use super::{Budget, Counters, Rejection, Undecided, Verdict, Witness, refused_as_future};
-use crate::history::{History, Operation, Outcome, Request, Response};
-use crate::model::kv::{Refused, State};
+use super::tenure::Tenure;
+use super::{Budget, Counters, Rejection, Undecided, Verdict, Witness, telling};
+use crate::history::{
+    History, LeaseGrantRequest, Micros, Operation, Outcome, Request, Response, Revision,
+};
+use crate::model::kv::{MOST_TTL, State};
 
 mod pending;
 
-use pending::{Entry, Pending};
+use pending::{Entry, Pending, What};
 
 /// Judges a history by search.
 #[must_use]
 pub fn judge(history: &History, budget: Budget) -> Verdict {
-    if let Some(kind) = super::foreign(history) {
-        return Verdict::Unknown(Undecided::Kind(kind));
-    }
-    let entries = history.operations().iter().filter_map(entry).collect::<Vec<_>>();
-    Search::new(entries, budget).run(history)
+    let tenure = Tenure::of(history);
+    let told = history.lease_ends().iter().filter_map(|end| {
+        let entry = |_| Entry { what: What::Told(end), invoked: Micros(0), returned: Some(end.at) };
+        end.revision.map(entry)
+    });
+    let silent = |what, invoked| Entry { what, invoked, returned: None };
+    let grants = tenure.stray.iter().map(|(lease, at)| silent(What::Grant(*lease), *at));
+    let ends = tenure.granted.iter().map(|(lease, at)| silent(What::End(*lease), *at));
+    let entries = history.operations().iter().filter_map(|operation| entry(&tenure, operation));
+    let entries = entries.chain(told).chain(grants).chain(ends).collect();
+    let start = tenure.labels.iter().fold(State::new(), |state, lease| {
+        state.granted(*lease, 0).expect("each label is there once")
+    });
+    Search::new(entries, start, budget).run(history)
 }
 
 /// An operation as the search sees it, unless it says nothing and does nothing.
-fn entry(operation: &Operation) -> Option<Entry<'_>> {
-    let invoked = operation.invoked;
-    let returned = match &operation.outcome {
-        Outcome::Ok { returned, .. } => Some(*returned),
-        Outcome::Refused { returned, .. } if refused_as_future(operation) => Some(*returned),
-        Outcome::Refused { .. } => return None,
-        Outcome::Unknown { .. } => match operation.request {
-            Request::Put(_) | Request::DeleteRange(_) => None,
-            _ => return None,
-        },
+fn entry<'h>(tenure: &Tenure, operation: &'h Operation) -> Option<Entry<'h>> {
+    let (what, invoked) = (What::Operation(operation), operation.invoked);
+    let returned = match (&operation.request, &operation.outcome) {
+        (_, Outcome::Ok { returned, .. }) => Some(*returned),
+        (_, Outcome::Refused { returned, .. }) => {
+            tenure.telling(operation)?;
+            Some(*returned)
+        }
+        // Whatever it granted has a name that no other grant on record has: see `Tenure::stray`.
+        (Request::LeaseGrant(LeaseGrantRequest { lease: None, .. }), Outcome::Unknown { .. }) => {
+            return None;
+        }
+        (request, Outcome::Unknown { .. }) => {
+            if !request.may_write() {
+                return None;
+            }
+            None
+        }
     };
-    Some(Entry { operation, invoked, returned })
+    Some(Entry { what, invoked, returned })
 }
 
 struct Search<'h> {
@@ -76,10 +100,10 @@ struct Search<'h> {
 }
 
 impl<'h> Search<'h> {
-    fn new(entries: Vec<Entry<'h>>, budget: Budget) -> Self {
+    fn new(entries: Vec<Entry<'h>>, state: State, budget: Budget) -> Self {
         Self {
             pending: Pending::new(entries),
-            state: State::new(),
+            state,
             placed: Vec::new(),
             set: 0,
             seen: HashSet::new(),
@@ -117,7 +141,7 @@ impl<'h> Search<'h> {
 
     /// Tries an operation as the next one. Whether it fits and leads to something new.
     fn place(&mut self, entry: usize) -> bool {
-        let Some(after) = accepted(&self.state, self.pending.operation(entry)) else {
+        let Some(after) = accepted(&self.state, self.pending.what(entry)) else {
             return false;
         };
         let set = self.set ^ token(entry);
@@ -145,41 +169,83 @@ impl<'h> Search<'h> {
 
     fn stuck(&self) -> Rejection {
         let (placed, entry) = self.deepest.expect("a search that failed got stuck somewhere");
-        let stuck = Witness::from(self.pending.operation(entry));
+        let stuck = match self.pending.what(entry) {
+            What::Operation(operation) => Witness::from(operation),
+            What::Told(end) => Witness::from(end),
+            What::Grant(_) | What::End(_) => unreachable!("only what must be placed gets stuck"),
+        };
         Rejection::NoOrder { required: self.pending.required(), placed, stuck }
     }
 
     fn counters(&self, history: &History) -> Counters {
-        let order = self.placed.iter().map(|(entry, _)| self.pending.operation(*entry));
-        let unknown = order.filter(|operation| operation.returned().is_none()).count();
+        let writes = self.placed.iter().zip(self.placed.iter().skip(1).map(|(_, state)| state));
+        let last = self.placed.last().map(|last| (last, &self.state));
+        let unknown = writes
+            .chain(last)
+            .filter(|((entry, before), after)| {
+                self.pending.is_maybe(*entry) && before.revision() < after.revision()
+            })
+            .count();
         Counters { took_effect: unknown, steps: self.steps, ..Counters::of(history) }
     }
 }
 
-/// The state after an operation, if the model gives the answer on record (W2).
-fn accepted(state: &State, operation: &Operation) -> Option<State> {
-    match (&operation.request, &operation.outcome) {
-        (Request::Range(range), Outcome::Ok { response: Response::Range(seen), .. })
-            if range.serializable =>
-        {
-            let exists = seen.revision.0 >= 1 && seen.revision <= state.revision();
-            let told = exists.then(|| state.range_as_of(seen.revision, range));
-            (told? == Ok(seen.clone())).then(|| state.clone())
+/// The state after something happened, if the model agrees with what is on record of it (W2).
+fn accepted(state: &State, what: What<'_>) -> Option<State> {
+    match what {
+        What::Operation(operation) => explained(state, operation),
+        What::Told(end) => {
+            let after = state.end_lease(end.lease)?;
+            (Some(after.revision()) == end.revision && after.revision() > state.revision())
+                .then_some(after)
         }
-        (request, Outcome::Ok { response, .. }) => {
+        What::Grant(lease) => state.granted(lease, 0),
+        What::End(lease) => state.end_lease(lease),
+    }
+}
+
+fn explained(state: &State, operation: &Operation) -> Option<State> {
+    let request = &operation.request;
+    match &operation.outcome {
+        Outcome::Ok { response: Response::LeaseGrant(told), .. } => {
+            let Request::LeaseGrant(asked) = request else { return None };
+            let fits = told.revision == state.revision()
+                && asked.lease.is_none_or(|lease| lease == told.lease)
+                && told.ttl >= asked.ttl.max(1)
+                && asked.ttl <= MOST_TTL;
+            fits.then(|| state.granted(told.lease, told.ttl)).flatten()
+        }
+        // These show no state of the log but its length; the rest is for the rules of time.
+        Outcome::Ok { response, .. } if is_of_the_leader(request) => {
+            let seen = response.revision();
+            (Revision(1) <= seen && seen <= state.revision()).then(|| state.clone())
+        }
+        Outcome::Ok { response, .. } if request.is_serializable() => {
+            let told = state.read_as_of(response.revision(), request)?;
+            (told.ok().as_ref() == Some(response)).then(|| state.clone())
+        }
+        Outcome::Ok { response, .. } => {
             let (after, told) = state.step(request).ok()?;
             (told == *response).then_some(after)
         }
-        (request, Outcome::Refused { .. }) => {
-            let refused = state.step(request).err()?;
-            (refused == Refused::FutureRevision).then(|| state.clone())
+        Outcome::Refused { .. } => {
+            let reason = telling(operation)?;
+            state.refuses(request, reason).then(|| state.clone())
         }
-        (request, Outcome::Unknown { .. }) => {
+        Outcome::Unknown { .. } => {
             let (after, _) = state.step(request).ok()?;
-            // A write that changes nothing might as well not have happened.
-            (after.revision() > state.revision()).then_some(after)
+            // What changes nothing might as well not have happened.
+            (after.digest() != state.digest()).then_some(after)
         }
     }
+}
+
+/// Whether the answer comes from the leader's own clock.
+fn is_of_the_leader(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::LeaseKeepAlive(_) | Request::LeaseTimeToLive(_) | Request::LeaseLeases(_)
+    )
 }
 
 /// A random-looking name of an entry, so that the exclusive or of names stands for a set.

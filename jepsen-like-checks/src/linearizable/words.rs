@@ -9,9 +9,14 @@ use crate::history::{ClientId, KeyValue, Micros, OpNumber, Revision};
 
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number: OpNumber(op), client: ClientId(client), asked, .. } = self;
-        write!(f, "operation {op} (client {client}: {asked}, ")?;
+        match (self.number, self.client) {
+            (Some(OpNumber(op)), Some(ClientId(client))) => {
+                write!(f, "operation {op} (client {client}: {}, ", self.asked)?;
+            }
+            (_, _) => write!(f, "{} (", self.asked)?,
+        }
         match self.returned {
+            Some(Micros(returned)) if self.number.is_none() => write!(f, "by {returned} us")?,
             Some(Micros(returned)) => write!(f, "{} to {returned} us", self.invoked.0)?,
             None => write!(f, "from {} us, no answer", self.invoked.0)?,
         }
@@ -85,6 +90,28 @@ impl fmt::Display for OrderFault {
                 "{op} shows that revision {revision} exists, but each revision is made by one \
                  write, and no write is left that can have made this one",
             ),
+            Self::WrongShape(op) => write!(
+                f,
+                "{op}: the responses are not those of the operations of the branch that it says it \
+                 took",
+            ),
+            Self::WrongGrant(op, lease, ttl) => {
+                write!(
+                    f,
+                    "{op} was given lease {lease} of {ttl} s, which is not what was asked for"
+                )
+            }
+            Self::NoReason(op, reason) => {
+                write!(f, "{op} was refused ({reason}), but at no moment of it there was a reason",)
+            }
+            Self::MarkWentBack(earlier, later) => write!(
+                f,
+                "{later} was served although {earlier} had given up that revision: a compaction \
+                 must be above the one before it",
+            ),
+            Self::CompactedRead { compaction, read } => {
+                write!(f, "{read} shows a revision that {compaction} had given up before",)
+            }
         }
     }
 }
@@ -156,6 +183,30 @@ impl fmt::Display for Flaw {
             ),
             Self::WrongDeleted(expected, seen) => {
                 write!(f, "it claims to have removed {seen} keys where there were {expected}")
+            }
+            Self::WrongBranch(holds) => write!(
+                f,
+                "it took the branch for compares that {}, when they {}",
+                if *holds { "do not hold" } else { "hold" },
+                if *holds { "held" } else { "did not" },
+            ),
+            Self::WrongHeader(Revision(expected), Revision(seen)) => write!(
+                f,
+                "an operation inside has revision {seen} in its header, which must be {expected}",
+            ),
+            Self::NothingKept(key) => {
+                write!(f, "it keeps the value or the lease of {key}, which held no pair")
+            }
+            Self::DeadLease(lease) => write!(f, "lease {lease}, which it needs, was not alive"),
+            Self::AliveLease(lease) => {
+                write!(f, "lease {lease}, which it begins, was alive all the while")
+            }
+            Self::KeysOfLease(lease, keys) if keys.is_empty() => {
+                write!(f, "lease {lease} had no keys whose removal could have made a revision")
+            }
+            Self::KeysOfLease(lease, keys) => {
+                write!(f, "the keys of lease {lease} are still there after its end:")?;
+                keys.iter().try_for_each(|key| write!(f, " {key}"))
             }
         }
     }

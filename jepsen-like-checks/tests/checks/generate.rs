@@ -10,8 +10,10 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use quorate_checks::history::{
-    ByteString, ClientId, DeleteRangeRequest, History, Lease, Micros, OpNumber, Operation, Outcome,
-    PutRequest, RangeRequest, Refusal, Request, Response, Revision,
+    ByteString, ClientId, CompactRequest, Compare, Comparison, DeleteRangeRequest, History, Lease,
+    LeaseEnd, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseLeasesRequest, LeaseRevokeRequest,
+    LeaseTimeToLiveRequest, Micros, OpNumber, Operation, Outcome, PutRequest, RangeRequest, Record,
+    Refusal, Request, Response, Revision, Target, TxnOperation, TxnRequest, WatchEvent,
 };
 use quorate_checks::model::kv::State;
 
@@ -43,7 +45,7 @@ impl Rng {
 }
 
 /// What kind of history to make. Shares are out of a thousand.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Shape {
     pub clients: u64,
     pub operations: u64,
@@ -60,6 +62,16 @@ pub struct Shape {
     pub values: u64,
     /// The longest time between two operations of a client, as against their length of up to 100.
     pub pause: u64,
+    /// Transactions among all operations.
+    pub txns: u64,
+    /// Grants, revokes and questions among all operations; without any, leases are mere labels.
+    pub leases: u64,
+    /// Ends of leases that nobody asked for, one drawn before each operation.
+    pub expiries: u64,
+    /// Of these: those of which the log tells.
+    pub told: u64,
+    /// Compactions among all operations.
+    pub compactions: u64,
 }
 
 /// The times of an operation, drawn before anything is known of its content.
@@ -76,19 +88,54 @@ struct Slot {
 
 /// Makes a legal history.
 pub fn history(shape: Shape, seed: u64) -> History {
+    timeline(shape, seed).0
+}
+
+/// Makes a legal history. With the changes of each revision, and the moment of each.
+pub fn timeline(shape: Shape, seed: u64) -> (History, Vec<(u64, Vec<WatchEvent>)>) {
     let mut rng = Rng(seed);
     let slots = slots(shape, &mut rng);
     let mut order: Vec<usize> = (0..slots.len()).collect();
     order.sort_by_key(|slot| slots[*slot].effect);
     let mut state = State::new();
-    let mut operations: Vec<Option<Operation>> = slots.iter().map(|_| None).collect();
-    for slot in order {
-        let (after, operation) = operate(shape, &mut rng, &state, slot, &slots[slot]);
-        operations[slot] = Some(operation);
-        state = after;
+    if shape.leases == 0 {
+        state = state.granted(lease(7), 60).expect("the first of its kind");
     }
-    let operations = operations.into_iter().flatten().collect();
-    History::new(operations).expect("generated operations are well formed")
+    let mut records: Vec<Option<Record>> = slots.iter().map(|_| None).collect();
+    let mut events = Vec::new();
+    for slot in order {
+        let at = slots[slot].effect;
+        let (after, told) = expire(shape, &mut rng, &state, at);
+        if after.revision() > state.revision() {
+            events.push((at, after.events()));
+        }
+        records.extend(told.map(|end| Some(Record::LeaseEnd(end))));
+        let (served, operation) = operate(shape, &mut rng, &after, slot, &slots[slot]);
+        if served.revision() > after.revision() {
+            events.push((at, served.events()));
+        }
+        records[slot] = Some(Record::Operation(operation));
+        state = served;
+    }
+    let history = History::of(records.into_iter().flatten()).expect("well formed");
+    (history, events)
+}
+
+/// Now and then a lease ends, and now and then the log tells of it.
+fn expire(shape: Shape, rng: &mut Rng, state: &State, at: u64) -> (State, Option<LeaseEnd>) {
+    let alive = state.leases();
+    if shape.leases == 0 || alive.is_empty() || !rng.chance(shape.expiries) {
+        return (state.clone(), None);
+    }
+    let lease = alive[rng.below(alive.len() as u64) as usize];
+    let after = state.end_lease(lease).expect("it is alive");
+    let revision = (after.revision() > state.revision()).then(|| after.revision());
+    let end = LeaseEnd { lease, at: Micros(at + rng.below(50)), revision };
+    (after, rng.chance(shape.told).then_some(end))
+}
+
+pub fn lease(id: i64) -> Lease {
+    Lease::new(id).expect("not 0")
 }
 
 fn slots(shape: Shape, rng: &mut Rng) -> Vec<Slot> {
@@ -120,7 +167,7 @@ fn operate(
     slot: &Slot,
 ) -> (State, Operation) {
     let number = number as u64;
-    let request = if slot.write { write(shape, rng, number) } else { read(shape, rng, state) };
+    let request = request(shape, rng, state, number, slot.write);
     let (after, told) = if slot.effective {
         match serve(rng, state, &request) {
             Ok((after, response)) => (after, Ok(response)),
@@ -148,15 +195,78 @@ fn operate(
     (after, operation)
 }
 
-fn serve(rng: &mut Rng, state: &State, request: &Request) -> Result<(State, Response), String> {
-    match request {
-        Request::Range(range) if range.serializable => {
-            let member = Revision((state.revision().0 - rng.signed(4)).max(1));
-            let told = state.range_as_of(member, range).map_err(|refused| refused.to_string())?;
-            Ok((state.clone(), Response::Range(told)))
-        }
-        _ => state.step(request).map_err(|refused| refused.to_string()),
+fn request(shape: Shape, rng: &mut Rng, state: &State, number: u64, writes: bool) -> Request {
+    if rng.chance(shape.txns) {
+        return Request::Txn(txn(shape, rng, state, number, 2));
     }
+    if rng.chance(shape.leases) {
+        return about_leases(shape, rng, state);
+    }
+    if rng.chance(shape.compactions) {
+        let near = state.revision().0 - rng.signed(6) + i64::from(rng.chance(100));
+        return Request::Compact(CompactRequest { revision: Revision(near), physical: false });
+    }
+    if writes { write(shape, rng, number) } else { Request::Range(read(shape, rng, state)) }
+}
+
+fn serve(rng: &mut Rng, state: &State, request: &Request) -> Result<(State, Response), String> {
+    let member = Revision((state.revision().0 - rng.signed(4)).max(1));
+    let stale = request.is_serializable().then(|| state.read_as_of(member, request)).flatten();
+    match stale {
+        Some(told) => told.map(|told| (state.clone(), told)).map_err(|refused| refused.to_string()),
+        None => state.step(request).map_err(|refused| refused.to_string()),
+    }
+}
+
+fn about_leases(shape: Shape, rng: &mut Rng, state: &State) -> Request {
+    let alive = state.leases();
+    let some = alive.get(rng.below(alive.len() as u64) as usize).copied();
+    let one = some.filter(|_| rng.chance(700)).unwrap_or_else(|| lease(1 + rng.signed(4)));
+    match rng.below(8) {
+        0..=3 => Request::LeaseGrant(LeaseGrantRequest {
+            ttl: 5,
+            lease: rng.chance(800).then(|| lease(1 + rng.signed(4))),
+        }),
+        4 | 5 => Request::LeaseRevoke(LeaseRevokeRequest { lease: one }),
+        6 => Request::LeaseKeepAlive(LeaseKeepAliveRequest { lease: one }),
+        _ if shape.leases > 500 => Request::LeaseLeases(LeaseLeasesRequest {}),
+        _ => Request::LeaseTimeToLive(LeaseTimeToLiveRequest { lease: one, keys: true }),
+    }
+}
+
+/// A transaction of which most are served: each key is written once, whatever is taken.
+fn txn(shape: Shape, rng: &mut Rng, state: &State, number: u64, depth: u64) -> TxnRequest {
+    let compare = (0..rng.below(3)).map(|_| compare(shape, rng, number)).collect();
+    let mut list = |rng: &mut Rng| -> Vec<TxnOperation> {
+        let count = rng.below(4);
+        (0..count).map(|at| inner(shape, rng, state, number * 8 + at, depth)).collect()
+    };
+    let (success, failure) = (list(rng), list(rng));
+    TxnRequest { compare, success, failure }
+}
+
+fn inner(shape: Shape, rng: &mut Rng, state: &State, number: u64, depth: u64) -> TxnOperation {
+    match rng.below(8) {
+        0..=2 => TxnOperation::Put(put(shape, rng, number)),
+        3 => TxnOperation::DeleteRange(delete(shape, rng)),
+        4 if depth > 0 => TxnOperation::Txn(txn(shape, rng, state, number, depth - 1)),
+        _ => TxnOperation::Range(read(shape, rng, state)),
+    }
+}
+
+fn compare(shape: Shape, rng: &mut Rng, number: u64) -> Compare {
+    let result = [Comparison::Equal, Comparison::Greater, Comparison::Less, Comparison::NotEqual];
+    let small = rng.signed(3);
+    let near = Revision(rng.signed(20));
+    let target = match rng.below(5) {
+        0 => Target::Version(small),
+        1 => Target::CreateRevision(if rng.chance(500) { Revision(0) } else { near }),
+        2 => Target::ModRevision(near),
+        3 => Target::Value(ByteString::from(format!("v{}", number % shape.values))),
+        _ => Target::Lease(small),
+    };
+    let (key, range_end) = (key(shape, rng), range_end(shape, rng));
+    Compare { key, range_end, result: result[rng.below(4) as usize], target }
 }
 
 fn key(shape: Shape, rng: &mut Rng) -> ByteString {
@@ -173,27 +283,43 @@ fn range_end(shape: Shape, rng: &mut Rng) -> ByteString {
 
 fn write(shape: Shape, rng: &mut Rng, number: u64) -> Request {
     if rng.chance(shape.deletes) {
-        let (key, range_end) = (key(shape, rng), range_end(shape, rng));
-        return Request::DeleteRange(DeleteRangeRequest {
-            key,
-            range_end,
-            prev_kv: rng.chance(500),
-        });
+        Request::DeleteRange(delete(shape, rng))
+    } else {
+        Request::Put(put(shape, rng, number))
     }
-    Request::Put(PutRequest {
-        key: key(shape, rng),
-        value: ByteString::from(format!("v{}", number % shape.values)),
-        lease: if rng.chance(100) { Lease::new(7) } else { None },
-        prev_kv: rng.chance(300),
-        ..PutRequest::default()
-    })
 }
 
-fn read(shape: Shape, rng: &mut Rng, state: &State) -> Request {
+fn delete(shape: Shape, rng: &mut Rng) -> DeleteRangeRequest {
+    let (key, range_end) = (key(shape, rng), range_end(shape, rng));
+    DeleteRangeRequest { key, range_end, prev_kv: rng.chance(500) }
+}
+
+fn put(shape: Shape, rng: &mut Rng, number: u64) -> PutRequest {
+    let attach = if shape.leases == 0 {
+        rng.chance(100).then(|| lease(7))
+    } else {
+        rng.chance(300).then(|| lease(1 + rng.signed(4)))
+    };
+    let keeps = shape.txns > 0 && rng.chance(100);
+    let value = if keeps { String::new() } else { format!("v{}", number % shape.values) };
+    PutRequest {
+        key: key(shape, rng),
+        value: ByteString::from(value),
+        lease: attach,
+        prev_kv: rng.chance(300),
+        ignore_value: keeps,
+        ignore_lease: attach.is_none() && shape.txns > 0 && rng.chance(60),
+    }
+}
+
+fn read(shape: Shape, rng: &mut Rng, state: &State) -> RangeRequest {
     let newest = state.revision().0;
     // Now and then one of the future.
     let old = Revision(1 + rng.signed(newest + newest / 8 + 1));
-    Request::Range(RangeRequest {
+    let mut filter =
+        || (shape.txns > 0 && rng.chance(40)).then(|| Revision(rng.signed(newest + 1)));
+    let (min_mod_revision, max_create_revision) = (filter(), filter());
+    RangeRequest {
         key: key(shape, rng),
         range_end: range_end(shape, rng),
         limit: if rng.chance(200) { NonZeroU64::new(rng.below(4)) } else { None },
@@ -201,6 +327,8 @@ fn read(shape: Shape, rng: &mut Rng, state: &State) -> Request {
         serializable: rng.chance(shape.serializable),
         count_only: rng.chance(80),
         keys_only: rng.chance(80),
+        min_mod_revision,
+        max_create_revision,
         ..RangeRequest::default()
-    })
+    }
 }

@@ -150,6 +150,18 @@ fn the_specification_answers_like_the_naive_one() {
     }
 }
 
+fn read_as_of(
+    state: &State,
+    member: Revision,
+    range: &RangeRequest,
+) -> Result<RangeResponse, Refused> {
+    let told = state.read_as_of(member, &Request::Range(range.clone())).expect("a read");
+    told.map(|told| match told {
+        Response::Range(told) => told,
+        other => panic!("not to a range: {other:?}"),
+    })
+}
+
 #[test]
 fn the_timeline_of_the_header() {
     let put = |key: &str, value: &str| {
@@ -166,7 +178,7 @@ fn the_timeline_of_the_header() {
             revision: Some(Revision(at)),
             ..RangeRequest::default()
         };
-        let told = state.range_as_of(state.revision(), &request).unwrap();
+        let told = read_as_of(&state, state.revision(), &request).unwrap();
         told.kvs.first().map(|pair| (pair.create_revision.0, pair.mod_revision.0, pair.version))
     };
     let a = [None, Some((2, 2, 1)), Some((2, 3, 2)), None, None, Some((6, 6, 1))];
@@ -183,8 +195,8 @@ fn a_stale_member_answers_from_its_own_revision() {
     };
     let state = State::new().step(&put("1")).unwrap().0.step(&put("2")).unwrap().0;
     let get = RangeRequest { key: "a".into(), ..RangeRequest::default() };
-    let told = state.range_as_of(Revision(2), &get).unwrap();
+    let told = read_as_of(&state, Revision(2), &get).unwrap();
     assert_eq!((told.revision, &told.kvs[0].value[..]), (Revision(2), &b"1"[..]));
     let ahead = RangeRequest { revision: Some(Revision(3)), ..get };
-    assert_eq!(state.range_as_of(Revision(2), &ahead), Err(Refused::FutureRevision));
+    assert_eq!(read_as_of(&state, Revision(2), &ahead), Err(Refused::FutureRevision));
 }

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_checks::history::{
-    ByteString, History, KeyValue, Micros, Operation, Outcome, Refusal, Request, Response, Revision,
+    ByteString, History, KeyValue, Micros, Operation, Outcome, Record, Refusal, Request, Response,
+    Revision, TxnResult,
 };
 
 use crate::generate::Rng;
@@ -20,7 +21,9 @@ pub fn corrupted(history: &History, seed: u64, most: u64) -> History {
             corrupt(&mut operations, &mut rng);
         }
     }
-    History::new(operations).expect("corrupted, yet well formed")
+    let ends = history.lease_ends().iter().filter(|_| !rng.chance(50)).cloned();
+    let records = operations.into_iter().map(Record::Operation).chain(ends.map(Record::LeaseEnd));
+    History::of(records).expect("corrupted, yet well formed")
 }
 
 /// A copy of the history in which one read, late in it, shows an older pair than the newest
@@ -146,8 +149,22 @@ fn pairs(operation: &mut Operation) -> Vec<&mut KeyValue> {
         Some(Response::Put(put)) => put.prev_kv.iter_mut().collect(),
         Some(Response::Range(range)) => range.kvs.iter_mut().collect(),
         Some(Response::DeleteRange(delete)) => delete.prev_kvs.iter_mut().collect(),
+        Some(Response::Txn(txn)) => inner(&mut txn.responses),
         _ => Vec::new(),
     }
+}
+
+fn inner(responses: &mut [TxnResult]) -> Vec<&mut KeyValue> {
+    let mut all = Vec::new();
+    for response in responses {
+        match response {
+            TxnResult::Put(put) => all.extend(put.prev_kv.iter_mut()),
+            TxnResult::Range(range) => all.extend(range.kvs.iter_mut()),
+            TxnResult::DeleteRange(delete) => all.extend(delete.prev_kvs.iter_mut()),
+            TxnResult::Txn(nested) => all.extend(inner(&mut nested.responses)),
+        }
+    }
+    all
 }
 
 fn change_list(operation: &mut Operation, rng: &mut Rng) {
@@ -164,6 +181,10 @@ fn change_list(operation: &mut Operation, rng: &mut Rng) {
         Some(Response::DeleteRange(delete)) => {
             delete.prev_kvs.pop();
         }
+        Some(Response::Txn(txn)) if rng.chance(500) => {
+            txn.responses.pop();
+        }
+        Some(Response::Txn(txn)) => txn.succeeded = !txn.succeeded,
         _ => {}
     }
 }
@@ -175,6 +196,14 @@ fn change_number(operation: &mut Operation, rng: &mut Rng) {
         Some(Response::Range(range)) => range.count += by,
         Some(Response::DeleteRange(delete)) => delete.deleted += by,
         Some(Response::Put(put)) => put.revision.0 += by,
+        Some(Response::Txn(txn)) => match txn.responses.first_mut() {
+            Some(TxnResult::Put(put)) => put.revision.0 += by,
+            Some(TxnResult::Range(range)) => range.count += by,
+            Some(TxnResult::DeleteRange(delete)) => delete.deleted += by,
+            Some(TxnResult::Txn(nested)) => nested.succeeded = !nested.succeeded,
+            None => txn.succeeded = !txn.succeeded,
+        },
+        Some(Response::LeaseGrant(grant)) => grant.ttl += by,
         _ => {}
     }
 }

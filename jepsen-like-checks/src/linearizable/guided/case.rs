@@ -4,151 +4,178 @@
 //! writes    answered, changed something      one per revision, sorted by it
 //! looks     answered, claims what was there  sorted by the revision whose state they show
 //! maybes    writes without an answer         they fill the revisions that no answered write made
+//! terms     grants and revokes of leases     sorted by the revision behind which they stand
 //! ```
+//!
+//! A revoke does not say whether it removed keys, and so whether it made the revision in its header
+//! or found it. It is a term in any case; where no other answered write has that revision, it is
+//! also the first candidate for having made it.
 //!
 //! Invariants:
 //! - C1. Writes have revisions from 2, no two the same.
 //! - C2. A look's revision is not above the revision in its header, nor that above `newest`.
 //!
-//! Not here: keys as numbers (`keys.rs`), order in time (`order.rs`), which maybe fills which
-//! revision (`gaps.rs`).
+//! Not here: roles (`role.rs`), keys as numbers (`keys.rs`), order in time (`order.rs`), which maybe
+//! fills which revision (`gaps.rs`).
 
-use super::super::{OrderFault, Rejection, Witness, refused_as_future};
+use super::super::tenure::Tenure;
+use super::super::{OrderFault, Rejection, Witness};
 use super::keys::{KeyId, Keys, Span};
+use super::role::{Role, possible};
 use crate::history::{
-    ByteString, DeleteRangeResponse, Lease, Operation, Outcome, RangeRequest, Request, Response,
-    Revision,
+    ByteString, DeleteRangeRequest, DeleteRangeResponse, History, Lease, LeaseEnd, Micros,
+    Operation, PutRequest, RangeRequest, RangeResponse, Request, Response, TxnOperation,
+    TxnRequest, TxnResponse, TxnResult,
 };
-use crate::model::kv::Refused;
+use crate::model::txn;
 
 /// What a write does to the store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Change<'h> {
-    Put { key: KeyId, value: &'h ByteString, lease: Option<Lease> },
+    Put {
+        key: KeyId,
+        value: &'h ByteString,
+        lease: Option<Lease>,
+    },
     Delete(Span),
+    /// What it does depends on the state.
+    Txn(&'h TxnRequest),
+    /// A put that keeps the old value or lease.
+    Keep(&'h PutRequest),
+    /// The end of a lease, asked for or not.
+    End(Lease),
 }
 
-impl Change<'_> {
-    pub(super) fn span(self) -> Span {
-        match self {
-            Self::Put { key, .. } => Span::one(key),
-            Self::Delete(span) => span,
-        }
-    }
+/// Who did something. Operations and lease ends are named by their place in the history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum By {
+    Operation(usize),
+    /// The log told of it.
+    Told(usize),
+    /// Nobody told of it: the judge reckons with it.
+    Expiry(Lease),
 }
 
-/// An answered write that changed something. Operations are named by their place in the history.
+/// A write that changed something, of which the revision is known.
 pub(super) struct Write<'h> {
     pub(super) revision: i64,
-    pub(super) op: usize,
+    pub(super) by: By,
     pub(super) change: Change<'h>,
+    pub(super) span: Span,
 }
 
 /// An answer that shows the state of a revision.
-pub(super) struct Look {
+pub(super) struct Look<'h> {
     pub(super) at: i64,
     pub(super) op: usize,
     pub(super) span: Span,
+    pub(super) claim: Claim<'h>,
+}
+
+/// What is shown.
+#[derive(Clone, Copy)]
+pub(super) enum Claim<'h> {
+    Range(&'h RangeRequest, &'h RangeResponse),
+    Delete(&'h DeleteRangeRequest, &'h DeleteRangeResponse),
+    Txn(&'h TxnRequest, &'h TxnResponse),
 }
 
 /// A write of unknown outcome.
 pub(super) struct Maybe<'h> {
     pub(super) op: usize,
     pub(super) change: Change<'h>,
+    pub(super) span: Span,
 }
 
-/// What an operation has to say to the judge.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Role {
-    /// It made this revision.
-    Write(i64),
-    /// It was answered from this revision, which was the newest at that moment.
-    Read(i64),
-    /// It was answered from this revision, the newest or an older one.
-    Stale(i64),
-    /// It was refused because this revision did not exist.
-    Future(i64),
-    /// It may have written something.
-    Maybe,
-    /// Nothing.
-    Silent,
-}
-
-impl Role {
-    pub(super) fn of(operation: &Operation) -> Self {
-        match (&operation.request, &operation.outcome) {
-            (_, Outcome::Ok { response: Response::Put(put), .. }) => Self::Write(put.revision.0),
-            (_, Outcome::Ok { response: Response::DeleteRange(delete), .. }) => {
-                Self::of_delete(delete)
-            }
-            (request, Outcome::Ok { response: Response::Range(range), .. }) => {
-                if request.is_serializable() {
-                    Self::Stale(range.revision.0)
-                } else {
-                    Self::Read(range.revision.0)
-                }
-            }
-            (
-                Request::Range(RangeRequest { revision: Some(asked), .. }),
-                Outcome::Refused { .. },
-            ) if refused_as_future(operation) => Self::Future(asked.0),
-            (Request::Put(_) | Request::DeleteRange(_), Outcome::Unknown { .. }) => Self::Maybe,
-            _ => Self::Silent,
-        }
-    }
-
-    fn of_delete(delete: &DeleteRangeResponse) -> Self {
-        let revision = delete.revision.0;
-        if delete.deleted > 0 { Self::Write(revision) } else { Self::Read(revision) }
-    }
-
-    /// The revision in the header, if an answer has one.
-    pub(super) fn revision(self) -> Option<i64> {
-        match self {
-            Self::Write(revision) | Self::Read(revision) | Self::Stale(revision) => Some(revision),
-            Self::Future(_) | Self::Maybe | Self::Silent => None,
-        }
-    }
+/// A lease that begins or ends by a request.
+#[derive(Clone, Copy)]
+pub(super) struct Term {
+    pub(super) at: i64,
+    pub(super) lease: Lease,
+    pub(super) op: usize,
+    pub(super) begins: bool,
 }
 
 /// A history, sorted out.
 pub(super) struct Case<'h> {
     pub(super) operations: &'h [Operation],
+    pub(super) ends: &'h [LeaseEnd],
+    pub(super) tenure: Tenure,
     pub(super) keys: Keys<'h>,
     pub(super) writes: Vec<Write<'h>>,
-    pub(super) looks: Vec<Look>,
+    pub(super) looks: Vec<Look<'h>>,
     pub(super) maybes: Vec<Maybe<'h>>,
+    pub(super) terms: Vec<Term>,
     /// The highest revision in any header; 1 if there is none.
     pub(super) newest: i64,
 }
 
 impl<'h> Case<'h> {
     /// Sorts the operations out, and refuses answers that no state can give.
-    pub(super) fn new(operations: &'h [Operation]) -> Result<Self, Box<Rejection>> {
+    pub(super) fn new(history: &'h History) -> Result<Self, Box<Rejection>> {
         let mut case = Self {
-            operations,
-            keys: Keys::new(operations),
+            operations: history.operations(),
+            ends: history.lease_ends(),
+            tenure: Tenure::of(history),
+            keys: Keys::new(history.operations()),
             writes: Vec::new(),
             looks: Vec::new(),
             maybes: Vec::new(),
+            terms: Vec::new(),
             newest: 1,
         };
-        for (op, operation) in operations.iter().enumerate() {
+        for (op, operation) in case.operations.iter().enumerate() {
             case.add(op, operation)?;
         }
-        case.writes.sort_unstable_by_key(|write| (write.revision, write.op));
+        for (number, end) in case.ends.iter().enumerate() {
+            case.tell(number, end)?;
+        }
+        case.writes.sort_by_key(|write| write.revision);
         case.looks.sort_unstable_by_key(|look| (look.at, look.op));
+        case.terms.sort_unstable_by_key(|term| (term.at, term.lease, term.op));
         match case.writes.windows(2).find(|pair| pair[0].revision == pair[1].revision) {
             Some(pair) => {
-                let (first, second) = (case.witness(pair[0].op), case.witness(pair[1].op));
+                let (first, second) = (case.witness(pair[0].by), case.witness(pair[1].by));
                 Err(OrderFault::DuplicateRevision(first, second).into())
             }
             None => Ok(case),
         }
     }
 
-    pub(super) fn witness(&self, op: usize) -> Witness {
-        Witness::from(&self.operations[op])
+    pub(super) fn witness(&self, by: By) -> Witness {
+        match by {
+            By::Operation(op) => Witness::from(&self.operations[op]),
+            By::Told(number) => Witness::from(&self.ends[number]),
+            By::Expiry(lease) => {
+                let granted = self.tenure.granted.iter().find(|(granted, _)| *granted == lease);
+                Witness {
+                    number: None,
+                    client: None,
+                    asked: format!("the end of lease {lease}, of which nobody told"),
+                    invoked: granted.map_or(Micros(0), |(_, at)| *at),
+                    returned: None,
+                    revision: None,
+                }
+            }
+        }
+    }
+
+    /// Whether a revision has a write that says so.
+    pub(super) fn is_written(&self, revision: i64) -> bool {
+        self.writes.binary_search_by_key(&revision, |write| write.revision).is_ok()
+    }
+
+    fn tell(&mut self, number: usize, end: &'h LeaseEnd) -> Result<(), Box<Rejection>> {
+        let Some(revision) = end.revision else { return Ok(()) };
+        let by = By::Told(number);
+        if revision.0 < 2 {
+            let least = crate::history::Revision(2);
+            return Err(OrderFault::RevisionOutOfRange(self.witness(by), least).into());
+        }
+        self.newest = self.newest.max(revision.0);
+        let change = Change::End(end.lease);
+        self.writes.push(Write { revision: revision.0, by, change, span: Span::ALL });
+        Ok(())
     }
 
     fn add(&mut self, op: usize, operation: &'h Operation) -> Result<(), Box<Rejection>> {
@@ -160,65 +187,113 @@ impl<'h> Case<'h> {
         match role {
             Role::Write(revision) => {
                 let change = self.change(&operation.request);
-                self.writes.extend(change.map(|change| Write { revision, op, change }));
+                let by = By::Operation(op);
+                self.writes.extend(change.map(|(change, span)| Write {
+                    revision,
+                    by,
+                    change,
+                    span,
+                }));
+                self.look(op, operation, revision - 1);
             }
             Role::Read(revision) | Role::Stale(revision) => {
-                let span = operation.request.keys().map_or(Span::NONE, |keys| self.keys.span(keys));
-                self.looks.push(Look {
-                    at: asked(&operation.request).unwrap_or(revision),
-                    op,
-                    span,
-                });
+                self.look(op, operation, revision);
+                self.term(op, operation);
             }
             Role::Maybe => {
                 let change = self.change(&operation.request);
-                self.maybes.extend(change.map(|change| Maybe { op, change }));
+                self.maybes.extend(change.map(|(change, span)| Maybe { op, change, span }));
             }
             Role::Future(_) | Role::Silent => {}
         }
         Ok(())
     }
 
-    /// What a write does if it takes effect. None if it cannot have one.
-    fn change(&self, request: &'h Request) -> Option<Change<'h>> {
+    fn term(&mut self, op: usize, operation: &Operation) {
+        let (lease, begins) = match (&operation.request, operation.response()) {
+            (_, Some(Response::LeaseGrant(told))) => (told.lease, true),
+            (Request::LeaseRevoke(asked), Some(_)) => (asked.lease, false),
+            (_, Some(_) | None) => return,
+        };
+        let at = operation.response().map_or(1, |response| response.revision().0);
+        self.terms.push(Term { at, lease, op, begins });
+    }
+
+    /// Notes the states that an answer shows; `present` is the one that it does not name.
+    fn look(&mut self, op: usize, operation: &'h Operation, present: i64) {
+        let wrote = matches!(Role::of(operation), Role::Write(_));
+        let mut look = |at: i64, span, claim| self.looks.push(Look { at, op, span, claim });
+        match (&operation.request, operation.response()) {
+            (Request::Range(asked), Some(Response::Range(told))) => {
+                let at = asked.revision.map_or(present, |revision| revision.0);
+                look(at, self.keys.span(asked.keys()), Claim::Range(asked, told));
+            }
+            (Request::DeleteRange(asked), Some(Response::DeleteRange(told))) if !wrote => {
+                look(present, self.keys.span(asked.keys()), Claim::Delete(asked, told));
+            }
+            (Request::Txn(asked), Some(Response::Txn(told))) => {
+                if !wrote {
+                    look(present, self.keys.hull(asked), Claim::Txn(asked, told));
+                }
+                let branch = asked.branch(told.succeeded);
+                old_ranges(branch, &told.responses, &mut |at, asked, told| {
+                    look(at, self.keys.span(asked.keys()), Claim::Range(asked, told));
+                });
+            }
+            (_, _) => {}
+        }
+    }
+
+    /// What a write does if it takes effect, and to which keys. None if it cannot have an effect.
+    fn change(&self, request: &'h Request) -> Option<(Change<'h>, Span)> {
         match request {
-            Request::Put(put) if put.key.is_empty() => None,
             Request::Put(put) => {
                 let key = self.keys.number(&put.key)?;
-                Some(Change::Put { key, value: &put.value, lease: put.lease })
+                let change = match put {
+                    PutRequest { ignore_value: false, ignore_lease: false, .. } => {
+                        Change::Put { key, value: &put.value, lease: put.lease }
+                    }
+                    PutRequest { .. } => Change::Keep(put),
+                };
+                Some((change, Span::one(key)))
             }
             Request::DeleteRange(delete) if delete.key.is_empty() => None,
-            Request::DeleteRange(delete) => Some(Change::Delete(self.keys.span(delete.keys()))),
-            _ => None,
+            Request::DeleteRange(delete) => {
+                let span = self.keys.span(delete.keys());
+                Some((Change::Delete(span), span))
+            }
+            Request::Txn(txn) => {
+                txn::check(txn).ok()?;
+                Some((Change::Txn(txn), self.keys.hull(txn)))
+            }
+            Request::Range(_)
+            | Request::Compact(_)
+            | Request::LeaseGrant(_)
+            | Request::LeaseRevoke(_)
+            | Request::LeaseKeepAlive(_)
+            | Request::LeaseTimeToLive(_)
+            | Request::LeaseLeases(_) => None,
         }
     }
 }
 
-/// The old revision that a read asks for.
-fn asked(request: &Request) -> Option<i64> {
-    match request {
-        Request::Range(range) => range.revision.map(|revision| revision.0),
-        _ => None,
+/// Visits the ranges of a branch that ask for a revision of the past.
+fn old_ranges<'h>(
+    branch: &'h [TxnOperation],
+    told: &'h [TxnResult],
+    see: &mut impl FnMut(i64, &'h RangeRequest, &'h RangeResponse),
+) {
+    for (asked, told) in branch.iter().zip(told) {
+        match (asked, told) {
+            (TxnOperation::Range(asked), TxnResult::Range(told)) => {
+                if let Some(revision) = asked.revision {
+                    see(revision.0, asked, told);
+                }
+            }
+            (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
+                old_ranges(asked.branch(told.succeeded), &told.responses, see);
+            }
+            (_, _) => {}
+        }
     }
-}
-
-/// Whether any state at all can give this answer.
-fn possible(operation: &Operation, role: Role) -> Result<(), Box<Rejection>> {
-    let (revision, least) = match role {
-        Role::Write(revision) => (revision, 2),
-        Role::Read(revision) | Role::Stale(revision) => (revision, 1),
-        Role::Future(_) | Role::Maybe | Role::Silent => return Ok(()),
-    };
-    let refused = |reason| Err(OrderFault::MustBeRefused(Witness::from(operation), reason).into());
-    if revision < least {
-        let witness = Witness::from(operation);
-        return Err(OrderFault::RevisionOutOfRange(witness, Revision(least)).into());
-    }
-    if operation.request.keys().is_some_and(|keys| keys.first().is_empty()) {
-        return refused(Refused::EmptyKey);
-    }
-    if asked(&operation.request).is_some_and(|asked| asked > revision) {
-        return refused(Refused::FutureRevision);
-    }
-    Ok(())
 }

@@ -2,16 +2,18 @@
 //!
 //! A range claims a list of pairs, a count and whether more was cut off; a put and a delete claim
 //! what was there before. The answer and the state are walked side by side in key order, and the
-//! first place where they part is the clash.
+//! first place where they part is the clash. A transaction claims all that its operations do, each
+//! on the state that those before it left: it is checked while it is made.
 //!
 //! Not here: what the clash says about the store (`diagnose.rs`).
 
-use super::case::{Case, Change, Look, Write};
+use super::case::{Case, Change, Claim, Look, Write};
 use super::keys::{KeyId, Span};
 use super::present::{Pair, Present};
+use super::script;
 use crate::history::{
-    DeleteRangeRequest, DeleteRangeResponse, KeyValue, RangeRequest, RangeResponse, Request,
-    Response,
+    DeleteRangeRequest, DeleteRangeResponse, KeyValue, Lease, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, Request, Response, Revision, TxnOperation, TxnRequest, TxnResult,
 };
 
 /// What a key holds, with the key.
@@ -24,12 +26,24 @@ pub(super) enum Clash<'h> {
     Pair(Held<'h>, Option<&'h KeyValue>),
     /// The key held this before, and the answer shows that.
     PrevKv(Held<'h>, Option<&'h KeyValue>),
-    /// The range holds so many keys.
-    Count(usize),
+    /// The range holds so many keys, and the answer counts so many.
+    Count(usize, i64),
     /// Whether the limit cuts something off.
     More(bool),
-    /// There were so many keys to remove.
-    Deleted(usize),
+    /// There were so many keys to remove, and so many are said to have been removed.
+    Deleted(usize, i64),
+    /// Whether the compares of the transaction hold.
+    Branch(bool),
+    /// The header of an operation inside the transaction must have this revision, and has that.
+    Header(i64, i64),
+    /// The put keeps what is not there.
+    NothingKept(KeyId),
+    /// The lease was not alive.
+    Dead(Lease),
+    /// The lease was alive.
+    Alive(Lease),
+    /// The lease's end made no revision, for no key was attached.
+    NothingAttached(Lease),
     /// No write is left that can have made the revision.
     NoWriter,
 }
@@ -37,39 +51,141 @@ pub(super) enum Clash<'h> {
 /// Checks an answer that shows a state.
 pub(super) fn look<'h>(
     case: &Case<'h>,
-    present: &Present<'h>,
-    look: &Look,
+    present: &mut Present<'h>,
+    look: &Look<'h>,
 ) -> Result<(), Clash<'h>> {
-    let operation = &case.operations[look.op];
-    match (&operation.request, operation.response()) {
-        (Request::Range(asked), Some(Response::Range(told))) => {
-            range(case, present, look.span, asked, told)
+    match look.claim {
+        Claim::Range(asked, told) => range(case, present, look.span, asked, told),
+        Claim::Delete(asked, told) => delete(case, present, look.span, asked, told),
+        Claim::Txn(asked, told) => {
+            let path = script::path(case, present, asked);
+            Txn { case, present, base: look.at, path: &path, wrote: false }.run(
+                asked,
+                told.succeeded,
+                &told.responses,
+            )
         }
-        (Request::DeleteRange(asked), Some(Response::DeleteRange(told))) => {
-            delete(case, present, look.span, asked, told)
-        }
-        // The case takes only answered ranges and deletes for looks.
-        _ => Ok(()),
     }
 }
 
-/// Checks what an answered write claims about the state before it.
+/// Checks what an answered write claims about the state before it, and makes its change.
 pub(super) fn write<'h>(
     case: &Case<'h>,
-    present: &Present<'h>,
+    present: &mut Present<'h>,
     write: &Write<'h>,
+    operation: Option<(&'h Request, Option<&'h Response>)>,
 ) -> Result<(), Clash<'h>> {
-    let operation = &case.operations[write.op];
-    match (&operation.request, operation.response(), write.change) {
-        (Request::Put(asked), Some(Response::Put(told)), Change::Put { key, .. }) => {
-            let held = present.get(key).filter(|_| asked.prev_kv).map(|pair| (key, pair));
-            same(case, held, told.prev_kv.as_ref(), false).map_err(prev_kv)
+    let Write { revision, change, span, .. } = *write;
+    match (operation, change) {
+        (Some((Request::Put(asked), Some(Response::Put(told)))), _) => {
+            put(case, present, revision, asked, told)
         }
-        (Request::DeleteRange(asked), Some(Response::DeleteRange(told)), Change::Delete(span)) => {
-            delete(case, present, span, asked, told)
+        (
+            Some((Request::DeleteRange(asked), Some(Response::DeleteRange(told)))),
+            Change::Delete(_),
+        ) => {
+            delete(case, present, span, asked, told)?;
+            present.apply(revision, change);
+            Ok(())
         }
+        (Some((Request::Txn(asked), Some(Response::Txn(told)))), _) => {
+            let path = script::path(case, present, asked);
+            Txn { case, present, base: revision - 1, path: &path, wrote: false }.run(
+                asked,
+                told.succeeded,
+                &told.responses,
+            )
+        }
+        (_, Change::End(lease)) => match present.apply(revision, change) {
+            0 => Err(Clash::NothingAttached(lease)),
+            _ => Ok(()),
+        },
         // A write's change is made from its request, and its answer is of the request's kind (H3).
-        _ => Ok(()),
+        (_, Change::Put { .. } | Change::Delete(_) | Change::Txn(_) | Change::Keep(_)) => Ok(()),
+    }
+}
+
+fn put<'h>(
+    case: &Case<'h>,
+    present: &mut Present<'h>,
+    revision: i64,
+    asked: &'h PutRequest,
+    told: &'h PutResponse,
+) -> Result<(), Clash<'h>> {
+    let key = case.keys.number(&asked.key).expect("the key of an answered put has a number");
+    let held = present.get(key);
+    let shown = held.filter(|_| asked.prev_kv).map(|pair| (key, pair));
+    same(case, shown, told.prev_kv.as_ref(), false).map_err(prev_kv)?;
+    let change = script::put(key, held, asked).ok_or(Clash::NothingKept(key))?;
+    present.apply(revision, change);
+    Ok(())
+}
+
+/// A transaction that is being checked, and made while it is.
+struct Txn<'c, 'h> {
+    case: &'c Case<'h>,
+    present: &'c mut Present<'h>,
+    /// The revision before it.
+    base: i64,
+    /// Which branches it takes, in the order in which it comes to them.
+    path: &'c [bool],
+    wrote: bool,
+}
+
+impl<'h> Txn<'_, 'h> {
+    fn run(
+        &mut self,
+        asked: &'h TxnRequest,
+        succeeded: bool,
+        told: &'h [TxnResult],
+    ) -> Result<(), Clash<'h>> {
+        let (taken, rest) = self.path.split_first().expect("the path has each branch");
+        self.path = rest;
+        if succeeded != *taken {
+            return Err(Clash::Branch(*taken));
+        }
+        // The case takes only answers of the right shape.
+        asked.branch(*taken).iter().zip(told).try_for_each(|(asked, told)| self.one(asked, told))
+    }
+
+    fn one(&mut self, asked: &'h TxnOperation, told: &'h TxnResult) -> Result<(), Clash<'h>> {
+        let header = match (asked, told) {
+            (TxnOperation::Put(asked), TxnResult::Put(told)) => {
+                put(self.case, self.present, self.base + 1, asked, told)?;
+                self.wrote = true;
+                told.revision
+            }
+            (TxnOperation::Range(asked), TxnResult::Range(told)) => {
+                // A range at an old revision is a look of its own.
+                if asked.revision.is_none() {
+                    let span = self.case.keys.span(asked.keys());
+                    range(self.case, self.present, span, asked, told)?;
+                }
+                told.revision
+            }
+            (TxnOperation::DeleteRange(asked), TxnResult::DeleteRange(told)) => {
+                let span = self.case.keys.span(asked.keys());
+                delete(self.case, self.present, span, asked, told)?;
+                if told.deleted > 0 {
+                    self.present.apply(self.base + 1, Change::Delete(span));
+                    self.wrote = true;
+                }
+                told.revision
+            }
+            (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
+                return self.run(asked, told.succeeded, &told.responses);
+            }
+            // The case takes only answers of the right shape.
+            (
+                TxnOperation::Put(_)
+                | TxnOperation::Range(_)
+                | TxnOperation::DeleteRange(_)
+                | TxnOperation::Txn(_),
+                _,
+            ) => return Ok(()),
+        };
+        let expected = self.base + i64::from(self.wrote);
+        if header == Revision(expected) { Ok(()) } else { Err(Clash::Header(expected, header.0)) }
     }
 }
 
@@ -82,12 +198,25 @@ fn range<'h>(
 ) -> Result<(), Clash<'h>> {
     let count = present.count(span);
     let most = asked.limit.and_then(|limit| usize::try_from(limit.get()).ok());
-    let listed = if asked.count_only { 0 } else { count.min(most.unwrap_or(usize::MAX)) };
-    list(case, present.list(span).take(listed), &told.kvs, asked.keys_only)?;
+    let most = most.unwrap_or(usize::MAX);
+    let more = if asked.count_only {
+        list(case, std::iter::empty(), &told.kvs, asked.keys_only)?;
+        false
+    } else if asked.is_filtered() {
+        let admitted = present
+            .list(span)
+            .filter(|(_, pair)| asked.admits(Revision(pair.created), Revision(pair.modified)));
+        let admitted: Vec<_> = admitted.collect();
+        let shown = admitted.len().min(most);
+        list(case, admitted[..shown].iter().copied(), &told.kvs, asked.keys_only)?;
+        shown < admitted.len()
+    } else {
+        list(case, present.list(span).take(count.min(most)), &told.kvs, asked.keys_only)?;
+        most < count
+    };
     if i64::try_from(count) != Ok(told.count) {
-        return Err(Clash::Count(count));
+        return Err(Clash::Count(count, told.count));
     }
-    let more = listed < count && !asked.count_only;
     if more == told.more { Ok(()) } else { Err(Clash::More(more)) }
 }
 
@@ -100,7 +229,7 @@ fn delete<'h>(
 ) -> Result<(), Clash<'h>> {
     let count = present.count(span);
     if i64::try_from(count) != Ok(told.deleted) {
-        return Err(Clash::Deleted(count));
+        return Err(Clash::Deleted(count, told.deleted));
     }
     let listed = if asked.prev_kv { count } else { 0 };
     list(case, present.list(span).take(listed), &told.prev_kvs, false).map_err(prev_kv)
@@ -153,9 +282,15 @@ fn prev_kv(clash: Clash<'_>) -> Clash<'_> {
     match clash {
         Clash::Pair(held, told) => Clash::PrevKv(held, told),
         Clash::PrevKv(..)
-        | Clash::Count(_)
+        | Clash::Count(..)
         | Clash::More(_)
-        | Clash::Deleted(_)
+        | Clash::Deleted(..)
+        | Clash::Branch(_)
+        | Clash::Header(..)
+        | Clash::NothingKept(_)
+        | Clash::Dead(_)
+        | Clash::Alive(_)
+        | Clash::NothingAttached(_)
         | Clash::NoWriter => clash,
     }
 }

@@ -8,20 +8,24 @@
 //! Not here: finding the clash (`claims.rs`).
 
 use super::super::{ContentFault, Flaw, OrderFault, Rejection, Witness};
-use super::case::{Case, Role};
+use super::case::{By, Case};
 use super::claims::{Clash, Held};
-use super::gaps::{Trace, is_keys_only, shown};
+use super::gaps::{Trace, each_shown};
 use super::present::Present;
-use crate::history::{KeyValue, Operation, Outcome, RangeRequest, Request, Response, Revision};
+use super::role::Role;
+use crate::history::{
+    ByteString, KeyValue, Lease, Operation, Outcome, PutRequest, RangeRequest, Request, Response,
+    Revision, TxnOperation,
+};
 
 /// Where a clash came up: an answer, and the revision whose state it must show.
 pub(super) struct Scene<'c, 'h> {
     pub(super) case: &'c Case<'h>,
     pub(super) present: &'c Present<'h>,
-    pub(super) op: usize,
+    pub(super) by: By,
     pub(super) at: i64,
     /// The unknown writes that were placed, by revision.
-    pub(super) placed: &'c [(i64, usize)],
+    pub(super) placed: &'c [(i64, By)],
 }
 
 /// The rejection for a revision that no write is left to have made.
@@ -33,7 +37,8 @@ pub(super) fn no_writer(
     if let Some(Trace { op, pair, .. }) = trace
         && let Some(flaw) = origin(case, op, pair)
     {
-        return ContentFault { op: case.witness(op), at: Revision(revision), flaw }.into();
+        let op = case.witness(By::Operation(op));
+        return ContentFault { op, at: Revision(revision), flaw }.into();
     }
     let sees = |operation: &&Operation| Role::of(operation).revision() >= Some(revision);
     let first = case
@@ -41,16 +46,21 @@ pub(super) fn no_writer(
         .iter()
         .filter(sees)
         .min_by_key(|operation| (Role::of(operation).revision(), operation.returned()));
-    let witness = first.map(Witness::from).expect("gaps end at the newest revision of an answer");
+    let told = || case.ends.iter().find(|end| end.revision >= Some(Revision(revision)));
+    let witness = first.map(Witness::from).or_else(|| told().map(Witness::from));
+    let witness = witness.expect("gaps end at the newest revision of an answer");
     OrderFault::NobodyWrote(Revision(revision), witness).into()
 }
 
 /// What is wrong with a pair that no put can have left in the store.
 fn origin(case: &Case<'_>, op: usize, pair: &KeyValue) -> Option<Flaw> {
-    let keys_only = is_keys_only(&case.operations[op].request);
-    let wrote = |operation: &&Operation| match &operation.request {
-        Request::Put(put) => put.key == pair.key && (keys_only || put.value == pair.value),
-        _ => false,
+    let mut keys_only = false;
+    each_shown(&case.operations[op], &mut |_, only| keys_only |= only);
+    let wrote = |operation: &&Operation| {
+        puts(&operation.request).any(|put| {
+            let value = keys_only || put.ignore_value || put.value == pair.value;
+            put.key == pair.key && value
+        })
     };
     let mut refused = None;
     for operation in case.operations.iter().filter(wrote) {
@@ -71,26 +81,49 @@ impl Scene<'_, '_> {
         let flaw = match clash {
             Clash::Pair(held, seen) => self.pair(held, seen),
             Clash::PrevKv(held, seen) => Flaw::WrongPrevKv(self.report(held), seen.cloned()),
-            Clash::Count(count) => Flaw::WrongCount(int(count), self.told().0),
+            Clash::Count(count, told) => Flaw::WrongCount(int(count), told),
             Clash::More(more) => Flaw::WrongMore(more),
-            Clash::Deleted(count) => Flaw::WrongDeleted(int(count), self.told().0),
+            Clash::Deleted(count, told) => Flaw::WrongDeleted(int(count), told),
+            Clash::Branch(holds) => Flaw::WrongBranch(holds),
+            Clash::Header(expected, told) => Flaw::WrongHeader(Revision(expected), Revision(told)),
+            Clash::NothingKept(key) => Flaw::NothingKept(self.case.keys.bytes(key).into()),
+            Clash::Dead(lease) => Flaw::DeadLease(lease),
+            Clash::Alive(lease) => Flaw::AliveLease(lease),
+            Clash::NothingAttached(lease) => Flaw::KeysOfLease(lease, self.attached(lease)),
             Clash::NoWriter => return no_writer(self.case, self.at, None),
         };
-        ContentFault { op: self.case.witness(self.op), at: Revision(self.at), flaw }.into()
+        ContentFault { op: self.case.witness(self.by), at: Revision(self.at), flaw }.into()
     }
 
-    fn operation(&self) -> &Operation {
-        &self.case.operations[self.op]
+    fn operation(&self) -> Option<&Operation> {
+        match self.by {
+            By::Operation(op) => Some(&self.case.operations[op]),
+            By::Told(_) | By::Expiry(_) => None,
+        }
     }
 
-    /// The number that the answer gives, and the pairs that it lists.
-    fn told(&self) -> (i64, &[KeyValue]) {
-        let number = match self.operation().response() {
-            Some(Response::Range(range)) => range.count,
-            Some(Response::DeleteRange(delete)) => delete.deleted,
-            _ => 0,
-        };
-        (number, shown(self.operation()))
+    fn attached(&self, lease: Lease) -> Vec<ByteString> {
+        let keys = self.present.attached(lease).into_iter().flatten();
+        keys.map(|key| self.case.keys.bytes(*key).into()).collect()
+    }
+
+    /// The pairs that a range lists.
+    fn told(&self) -> &[KeyValue] {
+        match self.operation().and_then(Operation::response) {
+            Some(Response::Range(range)) => &range.kvs,
+            Some(
+                Response::Put(_)
+                | Response::DeleteRange(_)
+                | Response::Txn(_)
+                | Response::Compact(_)
+                | Response::LeaseGrant(_)
+                | Response::LeaseRevoke(_)
+                | Response::LeaseKeepAlive(_)
+                | Response::LeaseTimeToLive(_)
+                | Response::LeaseLeases(_),
+            )
+            | None => &[],
+        }
     }
 
     fn report(&self, held: Held<'_>) -> Option<KeyValue> {
@@ -100,7 +133,7 @@ impl Scene<'_, '_> {
     /// Looks for the most telling reason why a range does not show what was there.
     fn pair(&self, held: Held<'_>, seen: Option<&KeyValue>) -> Flaw {
         self.list()
-            .or_else(|| origin(self.case, self.op, seen?))
+            .or_else(|| self.origin(seen?))
             .or_else(|| self.mixed())
             .or_else(|| seen.filter(|seen| seen.mod_revision.0 > self.at).cloned().map(newer))
             .or_else(|| self.lost(held, seen))
@@ -108,10 +141,17 @@ impl Scene<'_, '_> {
             .unwrap_or_else(|| Flaw::WrongPair(self.report(held), seen.cloned()))
     }
 
+    fn origin(&self, seen: &KeyValue) -> Option<Flaw> {
+        match self.by {
+            By::Operation(op) => origin(self.case, op, seen),
+            By::Told(_) | By::Expiry(_) => None,
+        }
+    }
+
     /// A list that is wrong whatever the state.
     fn list(&self) -> Option<Flaw> {
-        let Request::Range(asked) = &self.operation().request else { return None };
-        let pairs = self.told().1;
+        let Request::Range(asked) = &self.operation()?.request else { return None };
+        let pairs = self.told();
         let most = most(asked);
         if pairs.len() as u64 > most {
             return Some(Flaw::TooManyPairs(pairs.len(), most));
@@ -126,7 +166,7 @@ impl Scene<'_, '_> {
 
     /// Two pairs of one answer of which the first was gone when the second was written.
     fn mixed(&self) -> Option<Flaw> {
-        let pairs = self.told().1;
+        let pairs = self.told();
         let newer = pairs.iter().max_by_key(|pair| pair.mod_revision)?;
         pairs.iter().find_map(|older| {
             let key = self.case.keys.number(&older.key)?;
@@ -156,9 +196,31 @@ impl Scene<'_, '_> {
         let writes = &self.case.writes;
         let answered = writes.binary_search_by_key(&revision, |write| write.revision).ok();
         let placed = self.placed.binary_search_by_key(&revision, |(revision, _)| *revision).ok();
-        let op = answered.map(|at| writes[at].op).or(placed.map(|at| self.placed[at].1))?;
-        Some(Witness { revision: Some(Revision(revision)), ..self.case.witness(op) })
+        let by = answered.map(|at| writes[at].by).or(placed.map(|at| self.placed[at].1))?;
+        Some(Witness { revision: Some(Revision(revision)), ..self.case.witness(by) })
     }
+}
+
+/// The puts of a request, those of a transaction whether they are run or not.
+fn puts(request: &Request) -> impl Iterator<Item = &PutRequest> {
+    let one = match request {
+        Request::Put(put) => Some(put),
+        Request::Range(_)
+        | Request::DeleteRange(_)
+        | Request::Txn(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => None,
+    };
+    let txn = if let Request::Txn(txn) = request { Some(txn) } else { None };
+    let inner = txn.into_iter().flat_map(|txn| txn.operations());
+    one.into_iter().chain(inner.filter_map(|operation| match operation {
+        TxnOperation::Put(put) => Some(put),
+        TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => None,
+    }))
 }
 
 /// A number of the right pair that does not add up.

@@ -24,11 +24,14 @@
 use std::collections::HashMap;
 
 use super::super::Rejection;
-use super::case::{Case, Change, Maybe};
+use super::case::{Case, Change, Maybe, Term};
 use super::diagnose;
 use super::keys::{Keys, Span};
-use super::order::Releases;
-use crate::history::{KeyValue, Operation, Request, Response};
+use super::order::Order;
+use crate::history::{
+    KeyValue, Lease, Operation, RangeRequest, Request, Response, TxnOperation, TxnRequest,
+    TxnResult,
+};
 
 /// The place of a class among all classes.
 pub(super) type ClassId = usize;
@@ -36,6 +39,7 @@ pub(super) type ClassId = usize;
 /// Unknown writes that would do the same.
 pub(super) struct Class<'h> {
     pub(super) change: Change<'h>,
+    pub(super) span: Span,
     pub(super) pool: PoolId,
     /// The least revision that each can have made, and its operation; sorted.
     pub(super) members: Vec<(i64, usize)>,
@@ -64,7 +68,8 @@ pub(super) type PoolId = usize;
 /// Unknown writes that can stand in for each other where nobody saw the value.
 pub(super) struct Pool {
     pub(super) span: Span,
-    pub(super) deletes: bool,
+    /// Whether it depends on the state that a member has an effect: a delete, a transaction.
+    pub(super) conditional: bool,
     /// The least revision that each member can have made, sorted.
     releases: Vec<i64>,
     /// The gaps that one class of the pool must fill, sorted.
@@ -107,10 +112,23 @@ pub(super) struct Trace<'h> {
 impl Trace<'_> {
     /// Whether a change can have left it.
     pub(super) fn fits(&self, keys: &Keys<'_>, change: Change<'_>) -> bool {
-        let Change::Put { key, value, lease } = change else { return false };
-        *self.pair.key == *keys.bytes(key)
-            && (self.sight < Sight::Outline || self.pair.lease == lease)
-            && (self.sight < Sight::Whole || self.pair.value == *value)
+        match change {
+            Change::Put { key, value, lease } => {
+                *self.pair.key == *keys.bytes(key)
+                    && (self.sight < Sight::Outline || self.pair.lease == lease)
+                    && (self.sight < Sight::Whole || self.pair.value == *value)
+            }
+            Change::Keep(put) => put.key == self.pair.key,
+            Change::Txn(txn) => self.may_be_of(txn),
+            Change::Delete(_) | Change::End(_) => false,
+        }
+    }
+
+    fn may_be_of(&self, txn: &TxnRequest) -> bool {
+        txn.operations().any(|operation| match operation {
+            TxnOperation::Put(put) => put.key == self.pair.key,
+            TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => false,
+        })
     }
 }
 
@@ -118,13 +136,10 @@ impl Trace<'_> {
 pub(super) struct Gap<'h> {
     pub(super) revision: i64,
     pub(super) trace: Option<Trace<'h>>,
-}
-
-impl Gap<'_> {
+    /// Revokes that were answered with this revision: their operations and leases.
+    pub(super) revokes: Vec<(usize, Lease)>,
     /// Whether the trace leaves only one class to fill it.
-    pub(super) fn is_revealed(&self) -> bool {
-        self.trace.is_some_and(|trace| trace.sight == Sight::Whole)
-    }
+    pub(super) revealed: bool,
 }
 
 /// All gaps, and all that can fill them.
@@ -132,28 +147,44 @@ pub(super) struct Gaps<'h> {
     pub(super) gaps: Vec<Gap<'h>>,
     pub(super) classes: Vec<Class<'h>>,
     pub(super) pools: Vec<Pool>,
+    /// Whether what fills a gap may depend on keys that it does not change, so that a contradiction
+    /// may have to do with any choice.
+    pub(super) tangled: bool,
 }
 
 impl<'h> Gaps<'h> {
     /// Finds the gaps, what is known of them, and who can fill them.
-    pub(super) fn new(case: &Case<'h>, releases: &Releases) -> Result<Self, Box<Rejection>> {
-        let (classes, pools) = classes(case, releases);
+    pub(super) fn new(case: &Case<'h>, order: &Order) -> Result<Self, Box<Rejection>> {
+        let (classes, pools) = classes(case, order);
         let gaps = gaps(case, &classes)?;
-        let mut gaps = Self { gaps, classes, pools };
+        let scripts = classes.iter().any(|class| is_script(class.change));
+        let tangled = !gaps.is_empty() && (scripts || !case.tenure.granted.is_empty());
+        let mut gaps = Self { gaps, classes, pools, tangled };
         gaps.demand(case)?;
         Ok(gaps)
     }
 
     /// Gives each gap that somebody saw into to those that can fill it.
     fn demand(&mut self, case: &Case<'h>) -> Result<(), Box<Rejection>> {
-        for gap in &self.gaps {
+        // Which of several scripts left what is seen only the replay can tell.
+        let scripts: Vec<ClassId> = self
+            .classes
+            .iter()
+            .enumerate()
+            .filter_map(|(id, class)| is_script(class.change).then_some(id))
+            .collect();
+        for gap in &mut self.gaps {
             let Some(trace) = gap.trace else { continue };
-            let fits = |class: &&mut Class<'h>| {
+            let fits = |class: &Class<'h>| {
                 trace.fits(&case.keys, class.change) && class.released(gap.revision) > 0
             };
-            let Some(class) = self.classes.iter_mut().find(fits) else {
+            if scripts.iter().any(|id| fits(&self.classes[*id])) {
+                continue;
+            }
+            let Some(class) = self.classes.iter_mut().find(|class| fits(class)) else {
                 return Err(diagnose::no_writer(case, gap.revision, Some(trace)));
             };
+            gap.revealed = trace.sight == Sight::Whole;
             let pool = &mut self.pools[class.pool];
             match trace.sight {
                 Sight::Birth => {}
@@ -171,27 +202,37 @@ impl<'h> Gaps<'h> {
     }
 }
 
-fn classes<'h>(case: &Case<'h>, releases: &Releases) -> (Vec<Class<'h>>, Vec<Pool>) {
+fn is_script(change: Change<'_>) -> bool {
+    match change {
+        Change::Txn(_) | Change::Keep(_) => true,
+        Change::Put { .. } | Change::Delete(_) | Change::End(_) => false,
+    }
+}
+
+fn classes<'h>(case: &Case<'h>, order: &Order) -> (Vec<Class<'h>>, Vec<Pool>) {
     let mut numbers: HashMap<Change<'h>, ClassId> = HashMap::new();
     let mut classes: Vec<Class<'h>> = Vec::new();
-    let mut pool_numbers: HashMap<(bool, Span), PoolId> = HashMap::new();
+    let mut pool_numbers: HashMap<(Option<Change<'h>>, Span), PoolId> = HashMap::new();
     let mut pools: Vec<Pool> = Vec::new();
-    for (maybe, release) in case.maybes.iter().zip(releases) {
-        let Maybe { op, change } = *maybe;
-        let (span, deletes) = (change.span(), matches!(change, Change::Delete(_)));
+    for maybe in &case.maybes {
+        let Maybe { op, change, span } = *maybe;
+        let release = order.release(op);
+        let conditional = !matches!(change, Change::Put { .. });
         if span.is_empty() {
             continue; // A delete of keys that nobody ever puts.
         }
-        let pool = *pool_numbers.entry((deletes, span)).or_insert(pools.len());
+        let alike = conditional.then_some(change);
+        let pool = *pool_numbers.entry((alike, span)).or_insert(pools.len());
         if pool == pools.len() {
-            pools.push(Pool { span, deletes, releases: vec![], demands: vec![], picky: false });
+            let (releases, demands) = (vec![], vec![]);
+            pools.push(Pool { span, conditional, releases, demands, picky: false });
         }
         let class = *numbers.entry(change).or_insert(classes.len());
         if class == classes.len() {
-            classes.push(Class { change, pool, members: vec![], demands: vec![] });
+            classes.push(Class { change, span, pool, members: vec![], demands: vec![] });
         }
-        classes[class].members.push((*release, op));
-        pools[pool].releases.push(*release);
+        classes[class].members.push((release, op));
+        pools[pool].releases.push(release);
     }
     classes.iter_mut().for_each(|class| class.members.sort_unstable());
     pools.iter_mut().for_each(|pool| pool.releases.sort_unstable());
@@ -203,14 +244,22 @@ fn gaps<'h>(case: &Case<'h>, classes: &[Class<'h>]) -> Result<Vec<Gap<'h>>, Box<
     let mut releases: Vec<i64> =
         classes.iter().flat_map(|class| &class.members).map(|(release, _)| *release).collect();
     releases.sort_unstable();
-    let mut gaps = Vec::new();
+    let mut gaps: Vec<Gap<'h>> = Vec::new();
     let mut writes = case.writes.iter().peekable();
+    // Ends of leases: at most one for each grant, whoever asked for it.
+    let mut spare = case.tenure.granted.len();
     for revision in 2..=case.newest {
         if writes.next_if(|write| write.revision == revision).is_some() {
             continue;
         }
-        let enough = releases.get(gaps.len()).is_some_and(|release| *release <= revision);
-        gaps.push(Gap { revision, trace: None });
+        let revokes = revokes(case, revision);
+        let mut enough = releases.get(gaps.len()).is_some_and(|release| *release <= revision);
+        if !enough && spare > 0 {
+            spare -= 1;
+            releases.insert(gaps.len(), revision);
+            enough = true;
+        }
+        gaps.push(Gap { revision, trace: None, revokes, revealed: false });
         if !enough {
             reveal(case, &mut gaps);
             let trace = gaps.last().and_then(|gap| gap.trace);
@@ -221,17 +270,25 @@ fn gaps<'h>(case: &Case<'h>, classes: &[Class<'h>]) -> Result<Vec<Gap<'h>>, Box<
     Ok(gaps)
 }
 
+/// The revokes that were answered with a revision.
+fn revokes(case: &Case<'_>, revision: i64) -> Vec<(usize, Lease)> {
+    let from = case.terms.partition_point(|term| term.at < revision);
+    let here = case.terms[from..].iter().take_while(|term| term.at == revision);
+    let ends = here.filter(|term| !term.begins);
+    ends.map(|Term { op, lease, .. }| (*op, *lease)).collect()
+}
+
 /// Finds what answers show of the writes that filled the gaps.
 fn reveal<'h>(case: &Case<'h>, gaps: &mut [Gap<'h>]) {
     if gaps.is_empty() {
         return;
     }
     for (op, operation) in case.operations.iter().enumerate() {
-        let whole = if is_keys_only(&operation.request) { Sight::Outline } else { Sight::Whole };
-        for pair in shown(operation) {
+        each_shown(operation, &mut |pair, keys_only| {
+            let whole = if keys_only { Sight::Outline } else { Sight::Whole };
             note(gaps, pair.mod_revision.0, Trace { sight: whole, pair, op });
             note(gaps, pair.create_revision.0, Trace { sight: Sight::Birth, pair, op });
-        }
+        });
     }
 }
 
@@ -243,19 +300,41 @@ fn note<'h>(gaps: &mut [Gap<'h>], revision: i64, trace: Trace<'h>) {
     }
 }
 
-/// All pairs that an answer shows.
-pub(super) fn shown(operation: &Operation) -> &[KeyValue] {
-    match operation.response() {
-        Some(Response::Put(put)) => put.prev_kv.as_slice(),
-        Some(Response::Range(range)) => &range.kvs,
-        Some(Response::DeleteRange(delete)) => &delete.prev_kvs,
-        _ => &[],
+/// Visits all pairs that an answer shows, and whether they are without their values.
+pub(super) fn each_shown<'h>(operation: &'h Operation, see: &mut impl FnMut(&'h KeyValue, bool)) {
+    match (&operation.request, operation.response()) {
+        (_, Some(Response::Put(put))) => put.prev_kv.iter().for_each(|pair| see(pair, false)),
+        (_, Some(Response::DeleteRange(delete))) => {
+            delete.prev_kvs.iter().for_each(|pair| see(pair, false));
+        }
+        (Request::Range(asked), Some(Response::Range(told))) => {
+            told.kvs.iter().for_each(|pair| see(pair, asked.keys_only));
+        }
+        (Request::Txn(asked), Some(Response::Txn(told))) => {
+            each_of(asked.branch(told.succeeded), &told.responses, see);
+        }
+        (_, _) => {}
     }
 }
 
-pub(super) fn is_keys_only(request: &Request) -> bool {
-    match request {
-        Request::Range(range) => range.keys_only,
-        _ => false,
+fn each_of<'h>(
+    branch: &'h [TxnOperation],
+    told: &'h [TxnResult],
+    see: &mut impl FnMut(&'h KeyValue, bool),
+) {
+    for (asked, told) in branch.iter().zip(told) {
+        match (asked, told) {
+            (_, TxnResult::Put(told)) => told.prev_kv.iter().for_each(|pair| see(pair, false)),
+            (_, TxnResult::DeleteRange(told)) => {
+                told.prev_kvs.iter().for_each(|pair| see(pair, false));
+            }
+            (TxnOperation::Range(RangeRequest { keys_only, .. }), TxnResult::Range(told)) => {
+                told.kvs.iter().for_each(|pair| see(pair, *keys_only));
+            }
+            (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
+                each_of(asked.branch(told.succeeded), &told.responses, see);
+            }
+            (_, TxnResult::Range(_) | TxnResult::Txn(_)) => {}
+        }
     }
 }

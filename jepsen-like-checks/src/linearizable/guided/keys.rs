@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
-use crate::history::{KeyRange, Operation, Outcome, Request};
+use crate::history::{Compare, KeyRange, Operation, Outcome, Request, TxnOperation, TxnRequest};
 
 /// The place of a key among all keys of the history, in key order.
 pub(super) type KeyId = usize;
@@ -27,6 +27,7 @@ pub(super) struct Span {
 
 impl Span {
     pub(super) const NONE: Self = Self { from: 0, to: 0 };
+    pub(super) const ALL: Self = Self { from: 0, to: KeyId::MAX };
 
     pub(super) fn one(key: KeyId) -> Self {
         Self { from: key, to: key + 1 }
@@ -38,6 +39,15 @@ impl Span {
 
     pub(super) fn keys(self) -> Range<KeyId> {
         self.from..self.to
+    }
+
+    /// The least span that holds both.
+    pub(super) fn with(self, other: Self) -> Self {
+        match (self.is_empty(), other.is_empty()) {
+            (true, _) => other,
+            (_, true) => self,
+            (false, false) => Self { from: self.from.min(other.from), to: self.to.max(other.to) },
+        }
     }
 
     pub(super) fn meets(self, other: Self) -> bool {
@@ -57,11 +67,10 @@ impl<'h> Keys<'h> {
     pub(super) fn new(operations: &'h [Operation]) -> Self {
         let mut numbers = Table::default();
         for operation in operations {
-            match (&operation.request, &operation.outcome) {
-                (Request::Put(put), Outcome::Ok { .. } | Outcome::Unknown { .. }) => {
-                    numbers.insert(&put.key, 0);
-                }
-                _ => {}
+            if !matches!(operation.outcome, Outcome::Refused { .. }) {
+                put_keys(&operation.request, &mut |key| {
+                    numbers.insert(key, 0);
+                });
             }
         }
         let mut sorted: Vec<&'h [u8]> = numbers.keys().copied().collect();
@@ -92,6 +101,33 @@ impl<'h> Keys<'h> {
             from: self.sorted.partition_point(|key| *key < range.first()),
             to: self.sorted.partition_point(|key| !range.ends_before(key)),
         }
+    }
+
+    /// A span that holds all keys that a transaction changes, reads or compares.
+    pub(super) fn hull(&self, txn: &TxnRequest) -> Span {
+        let operations = txn.operations().filter_map(|operation| operation.keys());
+        let compares = txn.compares().map(Compare::keys);
+        operations.chain(compares).fold(Span::NONE, |hull, keys| hull.with(self.span(keys)))
+    }
+}
+
+/// Visits the keys that a request may put.
+fn put_keys<'h>(request: &'h Request, see: &mut impl FnMut(&'h [u8])) {
+    match request {
+        Request::Put(put) if !put.key.is_empty() => see(&put.key),
+        Request::Txn(txn) => txn.operations().for_each(|operation| match operation {
+            TxnOperation::Put(put) => see(&put.key),
+            TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => {}
+        }),
+        Request::Put(_)
+        | Request::Range(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => {}
     }
 }
 

@@ -18,8 +18,9 @@
 //! Not here: whether what they show is right (`search.rs`).
 
 use super::super::{OrderFault, Rejection};
-use super::case::{Case, Role};
-use crate::history::Micros;
+use super::case::{By, Case};
+use super::role::Role;
+use crate::history::{Micros, Request, Revision};
 
 /// A place on the line: a revision, and whether it is behind the write of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +33,7 @@ struct Place {
 struct Return {
     at: Micros,
     place: Place,
-    op: usize,
+    by: By,
 }
 
 /// An operation that begins, in time's order.
@@ -41,16 +42,50 @@ struct Begin {
     op: usize,
 }
 
-/// For each maybe of the case, in order, the least revision that it can have made.
-pub(super) type Releases = Vec<i64>;
+/// What the times say of the places of operations that do not tell their own.
+pub(super) struct Order {
+    /// For each operation, the highest revision that had returned before it began; 1 if none had.
+    floors: Vec<i64>,
+    /// For each revision that some answer shows, the moment of the first such return; by revision.
+    seen: Vec<(i64, Micros)>,
+    /// Invocations of operations with a place, in time's order, each with the lowest revision of
+    /// it and all after it.
+    ceilings: Vec<(Micros, i64)>,
+}
+
+impl Order {
+    /// The least revision that an unanswered operation can have made.
+    pub(super) fn release(&self, op: usize) -> i64 {
+        // Above what had returned before it began, and above the empty store's revision 1.
+        self.floors[op].saturating_add(1)
+    }
+
+    /// The revision that surely existed when an operation began.
+    pub(super) fn floor(&self, op: usize) -> i64 {
+        self.floors[op]
+    }
+
+    /// The highest revision that can have existed at a moment, as far as operations tell that began
+    /// after it.
+    pub(super) fn ceiling(&self, at: Micros) -> i64 {
+        let after = self.ceilings.partition_point(|(begun, _)| *begun <= at);
+        self.ceilings.get(after).map_or(i64::MAX, |(_, lowest)| *lowest)
+    }
+
+    /// Whether a revision, or a higher one, was seen by somebody before an operation began.
+    pub(super) fn is_seen_before(&self, revision: i64, begun: Micros) -> bool {
+        let from = self.seen.partition_point(|(seen, _)| *seen < revision);
+        self.seen.get(from).is_some_and(|(_, first)| *first < begun)
+    }
+}
 
 /// Checks the order of all operations.
-pub(super) fn check(case: &Case<'_>) -> Result<Releases, Box<Rejection>> {
+pub(super) fn check(case: &Case<'_>) -> Result<Order, Box<Rejection>> {
     let (returns, begins) = moments(case);
     let mut returned = returns.iter().peekable();
     let mut highest: Option<&Return> = None;
-    // Maybes are numbered in the order of the history, the sweep meets them in that of time.
-    let mut releases = vec![1; case.operations.len()];
+    // Operations are numbered in the order of the history, the sweep meets them in that of time.
+    let mut floors = vec![1; case.operations.len()];
     for begin in &begins {
         while let Some(over) = returned.next_if(|over| over.at < begin.at) {
             if highest.is_none_or(|highest| highest.place < over.place) {
@@ -59,10 +94,37 @@ pub(super) fn check(case: &Case<'_>) -> Result<Releases, Box<Rejection>> {
         }
         let Some(highest) = highest else { continue };
         pushed(case, highest, begin.op)?;
-        releases[begin.op] = highest.place.revision;
+        floors[begin.op] = highest.place.revision;
     }
-    // Above what had returned before it began, and above the empty store's revision 1.
-    Ok(case.maybes.iter().map(|maybe| releases[maybe.op].saturating_add(1)).collect())
+    Ok(Order { floors, seen: seen(&returns), ceilings: ceilings(case, &begins) })
+}
+
+fn seen(returns: &[Return]) -> Vec<(i64, Micros)> {
+    let mut seen: Vec<(i64, Micros)> =
+        returns.iter().map(|over| (over.place.revision, over.at)).collect();
+    seen.sort_unstable();
+    // A higher revision that was seen earlier shows that the lower one existed, too.
+    let mut first = Micros(u64::MAX);
+    for (_, at) in seen.iter_mut().rev() {
+        first = first.min(*at);
+        *at = first;
+    }
+    seen
+}
+
+fn ceilings(case: &Case<'_>, begins: &[Begin]) -> Vec<(Micros, i64)> {
+    let mut lowest = i64::MAX;
+    let mut ceilings = Vec::with_capacity(begins.len());
+    for begin in begins.iter().rev() {
+        match Role::of(&case.operations[begin.op]) {
+            Role::Write(revision) => lowest = lowest.min(revision - 1),
+            Role::Read(revision) => lowest = lowest.min(revision),
+            Role::Stale(_) | Role::Future(_) | Role::Maybe | Role::Silent => {}
+        }
+        ceilings.push((begin.at, lowest));
+    }
+    ceilings.reverse();
+    ceilings
 }
 
 fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {
@@ -71,11 +133,20 @@ fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {
     for (op, operation) in case.operations.iter().enumerate() {
         let role = Role::of(operation);
         if let (Some(revision), Some(at)) = (role.revision(), operation.returned()) {
-            let read = !matches!(role, Role::Write(_));
-            returns.push(Return { at, place: Place { revision, read }, op });
+            // A revoke may have made its revision, so it need not be behind the write of it.
+            let makes = matches!(operation.request, Request::LeaseRevoke(_));
+            let read = !(matches!(role, Role::Write(_)) || makes && !case.is_written(revision));
+            let by = By::Operation(op);
+            returns.push(Return { at, place: Place { revision, read }, by });
         }
-        if !matches!(role, Role::Stale(_) | Role::Silent) {
+        if !matches!(role, Role::Stale(_)) {
             begins.push(Begin { at: operation.invoked, op });
+        }
+    }
+    for (number, end) in case.ends.iter().enumerate() {
+        if let Some(Revision(revision)) = end.revision {
+            let by = By::Told(number);
+            returns.push(Return { at: end.at, place: Place { revision, read: false }, by });
         }
     }
     returns.sort_by_key(|end| end.at);
@@ -85,7 +156,7 @@ fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {
 
 /// Holds an operation against the highest place that had returned before it began.
 fn pushed(case: &Case<'_>, highest: &Return, op: usize) -> Result<(), Box<Rejection>> {
-    let (earlier, later) = (|| case.witness(highest.op), || case.witness(op));
+    let (earlier, later) = (|| case.witness(highest.by), || case.witness(By::Operation(op)));
     let fault = match Role::of(&case.operations[op]) {
         Role::Write(revision) if (Place { revision, read: false }) < highest.place => {
             if highest.place.read {

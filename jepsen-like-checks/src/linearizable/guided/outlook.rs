@@ -17,11 +17,13 @@
 
 use std::ops::Range;
 
-use super::case::{Case, Change};
-use super::gaps::{Gaps, shown};
+use super::case::{By, Case, Change, Claim, Look, Write};
+use super::gaps::Gaps;
 use super::keys::{KeyId, Span};
 use super::present::{Pair, Present};
-use crate::history::{KeyValue, Operation, RangeRequest, Request, Response};
+use crate::history::{
+    DeleteRangeRequest, KeyValue, PutRequest, Request, Response, TxnOperation, TxnResult,
+};
 
 /// How likely a change is to have happened at a gap. Smaller is likelier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -81,6 +83,9 @@ struct Known {
     put_release: Option<i64>,
     /// And an unknown delete of it.
     delete_release: Option<i64>,
+    /// Whether leases or transactions may change it unseen, so that only what a later pair says of
+    /// itself counts.
+    tangled: bool,
 }
 
 /// A hidden gap, and the others around it.
@@ -118,15 +123,18 @@ const ROOM: usize = 4 << 20;
 
 impl Outlook {
     pub(super) fn new(case: &Case<'_>, gaps: &Gaps<'_>) -> Self {
-        let hidden = gaps.gaps.iter().filter(|gap| !gap.is_revealed());
+        let hidden = gaps.gaps.iter().filter(|gap| !gap.revealed);
         let hidden: Vec<i64> = hidden.map(|gap| gap.revision).collect();
         let mut keys: Vec<KeyId> = Vec::new();
         if !hidden.is_empty() {
-            keys.extend(gaps.classes.iter().flat_map(|class| class.change.span().keys()));
+            let classes = gaps.classes.iter().filter(|class| !is_script(class.change));
+            keys.extend(classes.flat_map(|class| class.span.keys()));
+            keys.extend(leased(case));
             keys.sort_unstable();
             keys.dedup();
         }
-        let known = keys.iter().map(|_| Known::default()).collect();
+        let known = keys.iter().map(|_| Known { tangled: gaps.tangled, ..Known::default() });
+        let known = known.collect();
         let mut outlook = Self { hidden, keys, known, room: ROOM };
         if !outlook.keys.is_empty() {
             outlook.learn(case, gaps);
@@ -139,10 +147,11 @@ impl Outlook {
     fn offer(&mut self, gaps: &Gaps<'_>) {
         for class in &gaps.classes {
             let release = class.members.first().map(|(release, _)| *release);
-            for known in self.of(class.change.span()) {
+            for known in self.of(class.span) {
                 let first = match class.change {
                     Change::Put { .. } => &mut known.put_release,
                     Change::Delete(_) => &mut known.delete_release,
+                    Change::Txn(_) | Change::Keep(_) | Change::End(_) => continue,
                 };
                 *first = first.or(release).min(release);
             }
@@ -154,50 +163,98 @@ impl Outlook {
         let mut writes = case.writes.iter().peekable();
         for look in &case.looks {
             while let Some(write) = writes.next_if(|write| write.revision <= look.at + 1) {
-                self.write(case, write.revision, write.change, &case.operations[write.op]);
+                self.write(case, write);
             }
-            self.look(case, look.at, look.span, &case.operations[look.op]);
+            self.look(case, look);
         }
         for write in writes {
-            self.write(case, write.revision, write.change, &case.operations[write.op]);
+            self.write(case, write);
         }
         for gap in &gaps.gaps {
             let key = gap.trace.and_then(|trace| case.keys.number(&trace.pair.key));
             let known = self.of(key.map_or(Span::NONE, Span::one));
             known.iter_mut().for_each(|known| known.puts.push(gap.revision));
         }
+        self.known.iter_mut().for_each(|known| known.deletes.sort_unstable());
         self.known.iter_mut().for_each(|known| known.puts.sort_unstable());
     }
 
-    fn look(&mut self, case: &Case<'_>, at: i64, span: Span, operation: &Operation) {
-        match (&operation.request, operation.response()) {
-            (Request::Range(RangeRequest { count_only: true, .. }), _) => {}
-            (Request::Range(_), Some(Response::Range(told))) => {
-                self.list(case, at, span, &told.kvs, !told.more);
+    fn look(&mut self, case: &Case<'_>, look: &Look<'_>) {
+        match look.claim {
+            Claim::Range(asked, told) if !asked.count_only => {
+                let whole = !told.more && !asked.is_filtered();
+                self.list(case, look.at, look.span, &told.kvs, whole);
             }
-            (Request::DeleteRange(_), Some(_)) => self.list(case, at, span, &[], true),
-            _ => {}
+            Claim::Delete(..) => self.list(case, look.at, look.span, &[], true),
+            Claim::Range(..) | Claim::Txn(..) => {}
         }
     }
 
-    fn write(&mut self, case: &Case<'_>, revision: i64, change: Change<'_>, operation: &Operation) {
-        let span = change.span();
-        for key in self.of(span) {
-            match change {
-                Change::Put { .. } => key.puts.push(revision),
-                Change::Delete(_) => key.deletes.push(revision),
+    fn write(&mut self, case: &Case<'_>, write: &Write<'_>) {
+        let By::Operation(op) = write.by else { return };
+        let (revision, before) = (write.revision, write.revision - 1);
+        let operation = &case.operations[op];
+        match (&operation.request, operation.response()) {
+            (Request::Put(PutRequest { prev_kv, .. }), Some(Response::Put(told))) => {
+                self.put(revision, write.span);
+                if *prev_kv {
+                    self.list(case, before, write.span, told.prev_kv.as_slice(), true);
+                }
+            }
+            (
+                Request::DeleteRange(DeleteRangeRequest { prev_kv, .. }),
+                Some(Response::DeleteRange(told)),
+            ) => {
+                self.delete(revision, write.span);
+                if *prev_kv {
+                    self.list(case, before, write.span, &told.prev_kvs, true);
+                } else if write.span == Span::one(write.span.from) {
+                    self.note(before, write.span, |_| Some(Shown::Something));
+                }
+            }
+            (Request::Txn(asked), Some(Response::Txn(told))) => {
+                self.branch(case, revision, asked.branch(told.succeeded), &told.responses);
+            }
+            (_, _) => {}
+        }
+    }
+
+    /// Notes what a transaction surely wrote.
+    fn branch(
+        &mut self,
+        case: &Case<'_>,
+        revision: i64,
+        branch: &[TxnOperation],
+        told: &[TxnResult],
+    ) {
+        for (asked, told) in branch.iter().zip(told) {
+            match (asked, told) {
+                (TxnOperation::Put(put), _) => {
+                    let key = case.keys.number(&put.key);
+                    self.put(revision, key.map_or(Span::NONE, Span::one));
+                }
+                (TxnOperation::DeleteRange(delete), TxnResult::DeleteRange(told)) => {
+                    if told.deleted > 0 {
+                        self.delete(revision, case.keys.span(delete.keys()));
+                    }
+                }
+                (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
+                    self.branch(case, revision, asked.branch(told.succeeded), &told.responses);
+                }
+                (
+                    TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_),
+                    _,
+                ) => {}
             }
         }
-        let asked = match &operation.request {
-            Request::Put(put) => put.prev_kv,
-            Request::DeleteRange(delete) => delete.prev_kv,
-            _ => false,
-        };
-        if asked {
-            self.list(case, revision - 1, span, shown(operation), true);
-        } else if matches!(change, Change::Delete(_)) && span == Span::one(span.from) {
-            self.note(revision - 1, span, |_| Some(Shown::Something));
-        }
+    }
+
+    fn put(&mut self, revision: i64, span: Span) {
+        self.of(span).iter_mut().for_each(|known| known.puts.push(revision));
+    }
+
+    fn delete(&mut self, revision: i64, span: Span) {
+        self.of(span).iter_mut().for_each(|known| known.deletes.push(revision));
     }
 
     /// Learns from a list of pairs; if it is `whole`, also that no other key of the span held one.
@@ -254,12 +311,31 @@ impl Outlook {
                 return known.map_or(Chance::Free, |known| known.put(place, present.get(key)));
             }
             Change::Delete(span) => span,
+            Change::Txn(_) | Change::Keep(_) | Change::End(_) => return Chance::Free,
         };
         // It must remove something, or it would have made no revision. It contradicts an answer if
         // it does so for one key, and is needed if one key needs it.
         let mut best = Chance::Never;
         for (key, pair) in present.list(span) {
             match self.known(key).map_or(Chance::Free, |known| known.delete(place, pair)) {
+                Chance::Never => return Chance::Never,
+                chance @ (Chance::Needed(_) | Chance::Free | Chance::Doubtful) => {
+                    best = best.min(chance);
+                }
+            }
+        }
+        best
+    }
+
+    /// The chance of the end of a lease to which these keys are attached.
+    pub(super) fn end<'h>(
+        &self,
+        gap: i64,
+        keys: impl Iterator<Item = (KeyId, Pair<'h>)>,
+    ) -> Chance {
+        let mut best = Chance::Free;
+        for (key, _) in keys {
+            match self.known(key).map_or(Chance::Free, |known| known.end(gap)) {
                 Chance::Never => return Chance::Never,
                 chance @ (Chance::Needed(_) | Chance::Free | Chance::Doubtful) => {
                     best = best.min(chance);
@@ -280,6 +356,40 @@ impl Outlook {
     pub(super) fn forbids(&self, gap: i64, keys: Span) -> bool {
         self.known[self.places(keys)].iter().any(|known| known.is_untouched(gap))
     }
+}
+
+fn is_script(change: Change<'_>) -> bool {
+    matches!(change, Change::Txn(_) | Change::Keep(_))
+}
+
+/// The keys that some put may attach to a lease.
+fn leased(case: &Case<'_>) -> Vec<KeyId> {
+    let mut keys = Vec::new();
+    if case.tenure.granted.is_empty() {
+        return keys;
+    }
+    for operation in case.operations {
+        match &operation.request {
+            Request::Put(put) if put.lease.is_some() => keys.extend(case.keys.number(&put.key)),
+            Request::Txn(txn) => keys.extend(txn.operations().filter_map(|inner| match inner {
+                TxnOperation::Put(put) if put.lease.is_some() => case.keys.number(&put.key),
+                TxnOperation::Put(_)
+                | TxnOperation::Range(_)
+                | TxnOperation::DeleteRange(_)
+                | TxnOperation::Txn(_) => None,
+            })),
+            Request::Put(_)
+            | Request::Range(_)
+            | Request::DeleteRange(_)
+            | Request::Compact(_)
+            | Request::LeaseGrant(_)
+            | Request::LeaseRevoke(_)
+            | Request::LeaseKeepAlive(_)
+            | Request::LeaseTimeToLive(_)
+            | Request::LeaseLeases(_) => {}
+        }
+    }
+    keys
 }
 
 /// A change that another unknown write must undo, if one can.
@@ -306,10 +416,34 @@ impl Known {
         }
     }
 
+    /// Whether the next answer shows a life that began before the gap.
+    fn is_alive_throughout(&self, gap: i64) -> bool {
+        match self.next_fact(gap).map(|fact| fact.shown) {
+            Some(Shown::Pair(pair)) => pair.created <= gap,
+            Some(Shown::Nothing | Shown::Something) | None => false,
+        }
+    }
+
+    /// The chance that a lease takes the key with it.
+    fn end(&self, gap: i64) -> Chance {
+        if self.is_alive_throughout(gap) {
+            return Chance::Never;
+        }
+        match self.next_fact(gap) {
+            Some(Fact { shown: Shown::Nothing, at, .. }) if !self.is_settled(gap, at) => {
+                Chance::Needed(at)
+            }
+            Some(_) | None => Chance::Free,
+        }
+    }
+
     /// The chance of a put of the key.
     fn put(&self, place: Place<'_>, held: Option<Pair<'_>>) -> Chance {
         let Place { gap, .. } = place;
         let Some(fact) = self.next_fact(gap) else { return Chance::Free };
+        if self.tangled {
+            return if self.is_untouched(gap) { Chance::Never } else { Chance::Free };
+        }
         let seen = match fact.shown {
             Shown::Nothing => return self.before_death(place, fact.at),
             Shown::Something if held.is_none() && !any_within(&self.puts, gap, fact.at) => {
@@ -335,6 +469,9 @@ impl Known {
         let Place { gap, .. } = place;
         assert!(held.modified < gap, "the state is the one before the gap");
         let Some(fact) = self.next_fact(gap) else { return Chance::Free };
+        if self.tangled {
+            return if self.is_alive_throughout(gap) { Chance::Never } else { Chance::Free };
+        }
         let by = match fact.shown {
             Shown::Nothing => fact.at,
             Shown::Pair(seen) if seen.created > gap => seen.created - 1,

@@ -15,8 +15,11 @@
 //! Invariants:
 //! - N1. The tree counts exactly the keys that hold a pair.
 //! - N2. Revisions on the trail never fall.
+//! - N3. A key is attached to the lease of its pair, and to no other.
 //!
 //! Not here: what answers claim (`claims.rs`).
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::{Case, Change};
 use super::keys::{KeyId, Span};
@@ -57,6 +60,8 @@ struct Undo<'h> {
 pub(super) struct Present<'h> {
     pairs: Vec<Option<Pair<'h>>>,
     live: Fenwick,
+    /// The keys that are attached to a lease; no lease without keys.
+    attached: BTreeMap<Lease, BTreeSet<KeyId>>,
     trail: Vec<Undo<'h>>,
 }
 
@@ -66,6 +71,7 @@ impl<'h> Present<'h> {
         Self {
             pairs: vec![None; keys],
             live: Fenwick::new(keys),
+            attached: BTreeMap::new(),
             trail: Vec::with_capacity(case.writes.len()),
         }
     }
@@ -110,7 +116,28 @@ impl<'h> Present<'h> {
                 doomed.iter().for_each(|key| self.set(revision, *key, None));
                 doomed.len()
             }
+            Change::End(lease) => {
+                let doomed = self.attached.get(&lease).cloned().unwrap_or_default();
+                doomed.iter().for_each(|key| self.set(revision, *key, None));
+                doomed.len()
+            }
+            Change::Txn(_) | Change::Keep(_) => unreachable!("made one change at a time"),
         }
+    }
+
+    /// The keys that are attached to a lease.
+    pub(super) fn attached(&self, lease: Lease) -> Option<&BTreeSet<KeyId>> {
+        self.attached.get(&lease)
+    }
+
+    /// The leases to which keys are attached.
+    pub(super) fn attaching(&self) -> impl Iterator<Item = Lease> {
+        self.attached.keys().copied()
+    }
+
+    /// Whether a revision changed anything.
+    pub(super) fn has_changed(&self, revision: i64) -> bool {
+        self.trail.last().is_some_and(|undo| undo.revision == revision)
     }
 
     /// Steps back to before a revision.
@@ -134,12 +161,31 @@ impl<'h> Present<'h> {
 
     fn replace(&mut self, key: KeyId, pair: Option<Pair<'h>>) -> Option<Pair<'h>> {
         let before = std::mem::replace(&mut self.pairs[key], pair);
+        let (old, new) = (before.and_then(|pair| pair.lease), pair.and_then(|pair| pair.lease));
+        if old != new {
+            self.attach(key, old, new);
+        }
         match (before.is_some(), pair.is_some()) {
             (false, true) => self.live.add(key),
             (true, false) => self.live.remove(key),
             (false, false) | (true, true) => {}
         }
         before
+    }
+}
+
+impl Present<'_> {
+    fn attach(&mut self, key: KeyId, old: Option<Lease>, new: Option<Lease>) {
+        if let Some(lease) = old {
+            let keys = self.attached.get_mut(&lease).expect("N3: a pair's lease has its key");
+            keys.remove(&key);
+            if keys.is_empty() {
+                self.attached.remove(&lease);
+            }
+        }
+        if let Some(lease) = new {
+            self.attached.entry(lease).or_default().insert(key);
+        }
     }
 }
 

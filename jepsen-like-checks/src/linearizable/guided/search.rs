@@ -16,20 +16,24 @@
 //! it had no other writes (conflict-directed backjumping).
 //!
 //! Invariants:
-//! - R1. `placed` and `used` agree: as many members of a class are used as are placed.
+//! - R1. `placed`, `picks` and the stock agree: as many members of a class are used as are placed.
 //! - R2. If the search ends without a placement, there is none.
 //!
 //! Not here: which choice is likely (`outlook.rs`), what an answer claims (`claims.rs`).
 
 use super::super::Rejection;
-use super::case::Case;
+use super::case::{By, Case, Change, Term};
 use super::claims::{self, Clash, Held};
 use super::diagnose::Scene;
-use super::gaps::{ClassId, Gaps};
+use super::gaps::Gaps;
 use super::keys::Span;
+use super::lives::Lives;
+use super::order::Order;
 use super::present::Present;
-use super::stock::{Concern, Stock};
-use crate::history::KeyValue;
+use super::script;
+use super::stock::{Concern, Pick, Stock};
+use crate::history::{KeyValue, Lease, Micros, Outcome};
+use crate::linearizable::tenure;
 
 /// What the replay came to.
 pub(super) enum End {
@@ -45,7 +49,7 @@ pub(super) enum End {
 /// A gap at which there was a choice.
 struct Choice {
     gap: usize,
-    options: Vec<ClassId>,
+    options: Vec<Pick>,
     /// How many of them were taken so far, the last of them in force.
     taken: usize,
     /// The keys of all clashes that made it take another option.
@@ -55,36 +59,43 @@ struct Choice {
 pub(super) struct Search<'c, 'h> {
     case: &'c Case<'h>,
     gaps: &'c Gaps<'h>,
+    order: &'c Order,
     stock: Stock<'c, 'h>,
     present: Present<'h>,
+    lives: Lives,
     /// The revision that is present.
     revision: i64,
     /// The first gap above it.
     gap: usize,
     /// The first look that is not checked.
     look: usize,
+    /// The first grant or revoke that is not.
+    term: usize,
     choices: Vec<Choice>,
-    /// The unknown writes in force: revision and operation, and the class of each.
-    placed: Vec<(i64, usize)>,
-    classes: Vec<ClassId>,
+    /// What was chosen for gaps and is in force: the revision and who made it, and what was picked.
+    placed: Vec<(i64, By)>,
+    picks: Vec<Pick>,
     closest: Option<(i64, Box<Rejection>)>,
     tried: bool,
     steps: u64,
 }
 
 impl<'c, 'h> Search<'c, 'h> {
-    pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>) -> Self {
+    pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>, order: &'c Order) -> Self {
         Self {
             case,
             gaps,
+            order,
             stock: Stock::new(case, gaps),
             present: Present::new(case),
+            lives: Lives::new(case, order),
             revision: 1,
             gap: 0,
             look: 0,
+            term: 0,
             choices: Vec::new(),
             placed: Vec::new(),
-            classes: Vec::new(),
+            picks: Vec::new(),
             closest: None,
             tried: false,
             steps: 0,
@@ -98,10 +109,8 @@ impl<'c, 'h> Search<'c, 'h> {
                 Ok(()) if self.revision == self.case.newest => return self.agreed(),
                 Ok(()) => outcome = self.write().and_then(|()| self.looks()),
                 Err(concern) => {
-                    if !self.retreat(concern) {
-                        return self.disagreed();
-                    }
-                    outcome = self.looks();
+                    let Some(placed) = self.retreat(concern) else { return self.disagreed() };
+                    outcome = placed.and_then(|()| self.looks());
                 }
             }
         }
@@ -109,7 +118,9 @@ impl<'c, 'h> Search<'c, 'h> {
     }
 
     fn agreed(self) -> End {
-        End::Agreed { took_effect: self.placed.len(), steps: self.steps }
+        let told = |pick: &&Pick| !matches!(pick, Pick::Revoke { .. });
+        let took_effect = self.picks.iter().filter(told).count();
+        End::Agreed { took_effect, steps: self.steps }
     }
 
     fn disagreed(self) -> End {
@@ -121,11 +132,42 @@ impl<'c, 'h> Search<'c, 'h> {
     fn looks(&mut self) -> Result<(), Concern> {
         while let Some(look) = self.case.looks.get(self.look).filter(|l| l.at == self.revision) {
             self.steps += 1;
-            claims::look(self.case, &self.present, look)
-                .map_err(|clash| self.clash(look.op, self.revision, look.span, clash))?;
+            let by = By::Operation(look.op);
+            claims::look(self.case, &mut self.present, look)
+                .map_err(|clash| self.clash(by, self.revision, look.span, clash))?;
             self.look += 1;
         }
+        self.terms()
+    }
+
+    /// Checks the grants and revokes that stand behind the present revision, lease by lease. A
+    /// revoke that made the revision does not stand behind it.
+    fn terms(&mut self) -> Result<(), Concern> {
+        let case = self.case;
+        while let Some(first) = case.terms.get(self.term).filter(|term| term.at == self.revision) {
+            self.steps += 1;
+            let ours = |term: &&Term| term.at == self.revision && term.lease == first.lease;
+            let made = self.placed.last().filter(|(revision, _)| *revision == self.revision);
+            let all = case.terms[self.term..].iter().take_while(ours);
+            self.term += all.clone().count();
+            let terms: Vec<_> = all
+                .filter(|term| made.is_none_or(|(_, by)| *by != By::Operation(term.op)))
+                .map(|term| (*term, self.invoked(term.op), self.returned(term.op)))
+                .collect();
+            let free = self.present.attached(first.lease).is_none();
+            let behind = self.lives.behind(self.revision, &terms, free);
+            let by = By::Operation(terms.first().map_or(first.op, |(term, ..)| term.op));
+            behind.map_err(|clash| self.clash(by, self.revision, Span::ALL, clash))?;
+        }
         Ok(())
+    }
+
+    fn invoked(&self, op: usize) -> Micros {
+        self.case.operations[op].invoked
+    }
+
+    fn returned(&self, op: usize) -> Micros {
+        self.case.operations[op].returned().unwrap_or(Micros(u64::MAX))
     }
 
     /// Makes the next revision.
@@ -140,37 +182,92 @@ impl<'c, 'h> Search<'c, 'h> {
         let before = usize::try_from(self.revision - 2).unwrap_or(usize::MAX) - self.gap;
         let write = &self.case.writes[before];
         assert_eq!(write.revision, self.revision, "C1: each revision has a write or is a gap");
-        claims::write(self.case, &self.present, write)
-            .map_err(|clash| self.clash(write.op, self.revision - 1, write.change.span(), clash))?;
-        self.present.apply(self.revision, write.change);
-        Ok(())
+        let operation = match write.by {
+            By::Operation(op) => Some(&self.case.operations[op]),
+            By::Told(_) | By::Expiry(_) => None,
+        };
+        self.serve(write.change, operation.map(|operation| &operation.outcome))
+            .map_err(|clash| self.clash(write.by, self.revision - 1, write.span, clash))?;
+        let asked = operation.map(|operation| (&operation.request, operation.response()));
+        claims::write(self.case, &mut self.present, write, asked)
+            .map_err(|clash| self.clash(write.by, self.revision - 1, write.span, clash))
     }
 
-    /// Fills a gap with the likeliest unknown write.
+    /// Holds the leases that a write needs against what is known of them.
+    fn serve(&mut self, change: Change<'h>, outcome: Option<&'h Outcome>) -> Result<(), Clash<'h>> {
+        match change {
+            Change::Put { lease, .. } => {
+                lease.map_or(Ok(()), |lease| self.lives.use_it(self.revision, lease))
+            }
+            Change::Keep(put) => {
+                put.lease.map_or(Ok(()), |lease| self.lives.use_it(self.revision, lease))
+            }
+            Change::End(lease) => self.lives.end_it(self.revision, lease),
+            Change::Txn(txn) => {
+                let Some(Outcome::Ok { response, .. }) = outcome else { return Ok(()) };
+                let leases = tenure::used_by(txn, response);
+                leases.into_iter().try_for_each(|lease| self.lives.use_it(self.revision, lease))
+            }
+            Change::Delete(_) => Ok(()),
+        }
+    }
+
+    /// Fills a gap with what is likeliest.
     fn fill(&mut self, number: usize) -> Result<(), Concern> {
         let gap = &self.gaps.gaps[number];
-        let options = self.stock.options(&self.present, gap);
+        let options = self.stock.options(&self.present, &self.lives, self.order, gap);
         self.steps += self.gaps.classes.len() as u64;
         let Some(first) = options.first().copied() else {
-            self.clash(0, self.revision, Span::NONE, Clash::NoWriter);
+            self.clash(By::Operation(0), self.revision, Span::NONE, Clash::NoWriter);
             return Err(self.stock.excluded(gap, &[]));
         };
-        if !gap.is_revealed() {
+        if !gap.revealed {
             self.choices.push(Choice { gap: number, options, taken: 1, blame: Concern::default() });
         }
-        self.place(first);
-        Ok(())
+        self.place(first)
     }
 
-    fn place(&mut self, class: ClassId) {
-        self.placed.push((self.revision, self.stock.take(class)));
-        self.classes.push(class);
-        let touched = self.present.apply(self.revision, self.stock.change(class));
-        assert!(touched > 0, "a write that changes nothing makes no revision");
+    fn place(&mut self, pick: Pick) -> Result<(), Concern> {
+        let (by, change) = match pick {
+            Pick::Class(class) => (By::Operation(self.stock.take(class)), self.stock.change(class)),
+            Pick::Revoke { op, lease } => (By::Operation(op), Change::End(lease)),
+            Pick::Expiry(lease) => (By::Expiry(lease), Change::End(lease)),
+        };
+        self.placed.push((self.revision, by));
+        self.picks.push(pick);
+        self.make(change).map_err(|clash| self.clash(by, self.revision - 1, Span::ALL, clash))
     }
 
-    /// Steps back to a choice that may mend a clash, and takes the next option there.
-    fn retreat(&mut self, mut concern: Concern) -> bool {
+    /// Makes a change of which there is no answer.
+    fn make(&mut self, change: Change<'h>) -> Result<(), Clash<'h>> {
+        match change {
+            Change::Txn(txn) => {
+                let leases = script::make(self.case, &mut self.present, self.revision, txn);
+                let leases: Vec<Lease> = leases.ok_or(Clash::NoWriter)?;
+                if !self.present.has_changed(self.revision) {
+                    return Err(Clash::NoWriter);
+                }
+                leases.into_iter().try_for_each(|lease| self.lives.use_it(self.revision, lease))
+            }
+            Change::Keep(put) => {
+                self.serve(change, None)?;
+                let key = self.case.keys.number(&put.key).ok_or(Clash::NoWriter)?;
+                let change = script::put(key, self.present.get(key), put);
+                self.present.apply(self.revision, change.ok_or(Clash::NothingKept(key))?);
+                Ok(())
+            }
+            Change::Put { .. } | Change::Delete(_) | Change::End(_) => {
+                self.serve(change, None)?;
+                let touched = self.present.apply(self.revision, change);
+                assert!(touched > 0, "a write that changes nothing makes no revision");
+                Ok(())
+            }
+        }
+    }
+
+    /// Steps back to a choice that may mend a clash, and takes the next option there. None if there
+    /// is no such choice.
+    fn retreat(&mut self, mut concern: Concern) -> Option<Result<(), Concern>> {
         while let Some(mut choice) = self.choices.pop() {
             self.steps += self.gaps.pools.len() as u64;
             let gap = &self.gaps.gaps[choice.gap];
@@ -182,14 +279,13 @@ impl<'c, 'h> Search<'c, 'h> {
                 choice.taken += 1;
                 self.rewind(choice.gap);
                 self.choices.push(choice);
-                self.place(option);
                 self.tried = true;
-                return true;
+                return Some(self.place(option));
             }
             concern = choice.blame;
             concern.append(self.stock.excluded(gap, &choice.options));
         }
-        false
+        None
     }
 
     /// Makes the revision before a gap present again, and the gap's the one to be made.
@@ -197,23 +293,36 @@ impl<'c, 'h> Search<'c, 'h> {
         self.revision = self.gaps.gaps[number].revision;
         self.gap = number + 1;
         self.look = self.case.looks.partition_point(|look| look.at < self.revision);
+        self.term = self.case.terms.partition_point(|term| term.at < self.revision);
         self.present.rewind(self.revision);
+        self.lives.rewind(self.revision);
         while self.placed.pop_if(|(revision, _)| *revision >= self.revision).is_some() {
-            let class = self.classes.pop().expect("R1: each placed write has a class");
-            self.stock.give_back(class);
+            match self.picks.pop().expect("R1: each placed write was picked") {
+                Pick::Class(class) => self.stock.give_back(class),
+                Pick::Revoke { .. } | Pick::Expiry(_) => {}
+            }
         }
     }
 
     /// Remembers the clash that is furthest, and tells what it has to do with.
-    fn clash(&mut self, op: usize, at: i64, span: Span, clash: Clash<'h>) -> Concern {
+    fn clash(&mut self, by: By, at: i64, span: Span, clash: Clash<'h>) -> Concern {
         if self.closest.as_ref().is_none_or(|(furthest, _)| *furthest < self.revision) {
             let Self { case, ref present, ref placed, .. } = *self;
-            let scene = Scene { case, present, op, at, placed };
+            let scene = Scene { case, present, by, at, placed };
             self.closest = Some((self.revision, scene.fault(clash)));
         }
         let keys = match clash {
             Clash::Pair(held, seen) | Clash::PrevKv(held, seen) => self.key_of(held, seen),
-            Clash::Count(_) | Clash::More(_) | Clash::Deleted(_) | Clash::NoWriter => span,
+            Clash::Count(..)
+            | Clash::More(_)
+            | Clash::Deleted(..)
+            | Clash::Branch(_)
+            | Clash::Header(..)
+            | Clash::NothingKept(_)
+            | Clash::Dead(_)
+            | Clash::Alive(_)
+            | Clash::NothingAttached(_)
+            | Clash::NoWriter => span,
         };
         self.stock.concern(keys, at)
     }

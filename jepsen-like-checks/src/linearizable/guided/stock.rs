@@ -16,14 +16,22 @@ use std::collections::BTreeMap;
 use super::case::{Case, Change};
 use super::gaps::{Class, ClassId, Gap, Gaps, Pool, PoolId};
 use super::keys::Span;
+use super::lives::Lives;
+use super::order::Order;
 use super::outlook::{Chance, Outlook};
 use super::present::Present;
+use crate::history::Lease;
 
 /// What a contradiction has to do with: keys, each from a revision on.
 #[derive(Default)]
 pub(super) struct Concern(BTreeMap<Span, i64>);
 
 impl Concern {
+    /// Any choice may matter.
+    pub(super) fn all() -> Self {
+        Self(BTreeMap::from([(Span::ALL, 0)]))
+    }
+
     pub(super) fn add(&mut self, keys: Span, since: i64) {
         let known = self.0.entry(keys).or_insert(since);
         *known = since.min(*known);
@@ -35,6 +43,29 @@ impl Concern {
 
     fn meets(&self, gap: i64, keys: Span) -> bool {
         self.0.iter().any(|(span, since)| *since < gap && span.meets(keys))
+    }
+}
+
+/// What fills a gap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pick {
+    /// A write without an answer: the next member of a class.
+    Class(ClassId),
+    /// A revoke that was answered with this revision.
+    Revoke { op: usize, lease: Lease },
+    /// A lease's end, of which nobody told.
+    Expiry(Lease),
+}
+
+/// Whether the leases that a change names are alive, as far as can be told without making it.
+fn is_served(change: Change<'_>, lives: &Lives, revision: i64) -> bool {
+    match change {
+        Change::Put { lease: Some(lease), .. } => lives.can_use(lease, revision),
+        Change::Put { lease: None, .. }
+        | Change::Delete(_)
+        | Change::Txn(_)
+        | Change::Keep(_)
+        | Change::End(_) => true,
     }
 }
 
@@ -77,15 +108,53 @@ impl<'c, 'h> Stock<'c, 'h> {
         self.drawn[self.gaps.classes[class].pool] -= 1;
     }
 
-    /// The classes that may fill a gap, the likeliest first.
-    pub(super) fn options(&self, present: &Present<'h>, gap: &Gap<'h>) -> Vec<ClassId> {
+    /// What may fill a gap, the likeliest first.
+    pub(super) fn options(
+        &self,
+        present: &Present<'h>,
+        lives: &Lives,
+        order: &Order,
+        gap: &Gap<'h>,
+    ) -> Vec<Pick> {
         let classes = self.gaps.classes.iter().zip(&self.used).enumerate();
-        let spare = classes.filter(|(_, (class, used))| class.has_spare(gap.revision, **used));
+        let spare = classes.filter(|(_, (class, used))| {
+            class.has_spare(gap.revision, **used) && is_served(class.change, lives, gap.revision)
+        });
         let spare = spare.map(|(id, _)| id);
-        match gap.trace {
-            Some(_) => spare.filter(|id| self.fits(gap, &self.gaps.classes[*id])).collect(),
-            None => self.ranked(present, gap, spare),
+        if gap.trace.is_some() {
+            let fits = spare.filter(|id| self.fits(gap, &self.gaps.classes[*id]));
+            return fits.map(Pick::Class).collect();
         }
+        let mut options: Vec<(Chance, Pick)> = self.ends(present, lives, order, gap);
+        options.extend(self.ranked(present, gap, spare));
+        // Sorted stably: an end that may be is likelier than a write that may be.
+        options.sort_by_key(|(chance, _)| *chance);
+        options.into_iter().map(|(_, pick)| pick).collect()
+    }
+
+    /// The ends of leases that may have made a revision: asked for, or not.
+    fn ends(
+        &self,
+        present: &Present<'h>,
+        lives: &Lives,
+        order: &Order,
+        gap: &Gap<'h>,
+    ) -> Vec<(Chance, Pick)> {
+        let chance = |lease: Lease| {
+            let attached = present.attached(lease)?;
+            let possible = lives.can_use(lease, gap.revision);
+            let keys = attached.iter().filter_map(|key| Some((*key, present.get(*key)?)));
+            possible.then(|| self.outlook.end(gap.revision, keys)).filter(|c| *c < Chance::Never)
+        };
+        let asked = gap.revokes.iter().filter_map(|(op, lease)| {
+            let seen = order.is_seen_before(gap.revision, self.case.operations[*op].invoked);
+            let pick = Pick::Revoke { op: *op, lease: *lease };
+            // Where it is possible, it is as good as sure: its answer says this revision.
+            chance(*lease).filter(|_| !seen).map(|_| (Chance::Needed(0), pick))
+        });
+        let unasked = present.attaching().filter(|lease| !self.case.tenure.labels.contains(lease));
+        let unasked = unasked.filter_map(|lease| Some((chance(lease)?, Pick::Expiry(lease))));
+        asked.chain(unasked).collect()
     }
 
     fn ranked(
@@ -93,14 +162,16 @@ impl<'c, 'h> Stock<'c, 'h> {
         present: &Present<'h>,
         gap: &Gap<'h>,
         spare: impl Iterator<Item = ClassId>,
-    ) -> Vec<ClassId> {
+    ) -> Vec<(Chance, Pick)> {
         let mut ranks: Vec<Rank> = Vec::new();
         let mut pools: BTreeMap<PoolId, (ClassId, usize)> = BTreeMap::new();
         for class in spare {
             let id = self.gaps.classes[class].pool;
             let pool = &self.gaps.pools[id];
-            if pool.deletes || pool.picky {
-                ranks.push((Chance::Free, pool.deletes, usize::MAX, class));
+            // A put with a lease needs it alive, so not every put of its key can stand in for it.
+            let leased = matches!(self.change(class), Change::Put { lease: Some(_), .. });
+            if pool.conditional || pool.picky || leased {
+                ranks.push((Chance::Free, pool.conditional, usize::MAX, class));
             } else {
                 pools.entry(id).or_insert((class, 0)).1 += 1;
             }
@@ -112,7 +183,7 @@ impl<'c, 'h> Stock<'c, 'h> {
         }
         ranks.retain(|rank| rank.0 < Chance::Never);
         ranks.sort_unstable();
-        ranks.into_iter().map(|(_, _, _, class)| class).collect()
+        ranks.into_iter().map(|(chance, _, _, class)| (chance, Pick::Class(class))).collect()
     }
 
     fn fits(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {
@@ -123,6 +194,9 @@ impl<'c, 'h> Stock<'c, 'h> {
     /// shows what they held, nothing older counts: whatever happened, it must have led to that. But
     /// where writes have run out, it counts who used them.
     pub(super) fn concern(&self, keys: Span, at: i64) -> Concern {
+        if self.gaps.tangled {
+            return Concern::all();
+        }
         let since = self.outlook.pinned(keys, at);
         let mut pools = self.gaps.pools.iter().zip(&self.drawn);
         let scarce =
@@ -131,25 +205,38 @@ impl<'c, 'h> Stock<'c, 'h> {
     }
 
     /// Whether another choice at a gap, or an earlier one, could change there what is of concern.
-    pub(super) fn reaches(&self, gap: &Gap<'h>, options: &[ClassId], concern: &Concern) -> bool {
+    pub(super) fn reaches(&self, gap: &Gap<'h>, options: &[Pick], concern: &Concern) -> bool {
+        if self.gaps.tangled {
+            return true;
+        }
         // A delete that is no option may become one when the state is another.
-        let delete =
-            |pool: &Pool| pool.deletes && gap.trace.is_none() && pool.released(gap.revision) > 0;
+        let delete = |pool: &Pool| {
+            pool.conditional && gap.trace.is_none() && pool.released(gap.revision) > 0
+        };
         let deletes = self.gaps.pools.iter().filter(|pool| delete(pool)).map(|pool| pool.span);
-        let options = options.iter().map(|class| self.change(*class).span());
+        let options = options.iter().map(|pick| match pick {
+            Pick::Class(class) => self.gaps.classes[*class].span,
+            Pick::Revoke { .. } | Pick::Expiry(_) => Span::ALL,
+        });
         options.chain(deletes).any(|keys| concern.meets(gap.revision, keys))
     }
 
     /// Why a gap has these options and no others.
-    pub(super) fn excluded(&self, gap: &Gap<'h>, options: &[ClassId]) -> Concern {
+    pub(super) fn excluded(&self, gap: &Gap<'h>, options: &[Pick]) -> Concern {
+        if self.gaps.tangled {
+            return Concern::all();
+        }
         let mut concern = Concern::default();
         if let Some(trace) = gap.trace {
             let key = self.case.keys.number(&trace.pair.key);
             concern.add(key.map_or(Span::NONE, Span::one), 0);
             return concern;
         }
-        let options: Vec<PoolId> =
-            options.iter().map(|class| self.gaps.classes[*class].pool).collect();
+        let pool = |pick: &Pick| match pick {
+            Pick::Class(class) => Some(self.gaps.classes[*class].pool),
+            Pick::Revoke { .. } | Pick::Expiry(_) => None,
+        };
+        let options: Vec<PoolId> = options.iter().filter_map(pool).collect();
         for (id, pool) in self.gaps.pools.iter().enumerate() {
             let possible =
                 pool.released(gap.revision) > 0 && !self.outlook.forbids(gap.revision, pool.span);

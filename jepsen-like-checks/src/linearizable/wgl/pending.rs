@@ -14,11 +14,23 @@
 //!
 //! Not here: which candidate fits.
 
-use crate::history::{Micros, Operation};
+use crate::history::{Lease, LeaseEnd, Micros, Operation};
 
-/// An operation with the span in which it must be placed. Without a return: any time, or never.
+/// What is to be placed.
+#[derive(Clone, Copy)]
+pub(super) enum What<'h> {
+    Operation(&'h Operation),
+    /// The end of a lease that the log told.
+    Told(&'h LeaseEnd),
+    /// A grant that nobody was told of.
+    Grant(Lease),
+    /// The end of a lease that nobody was told of.
+    End(Lease),
+}
+
+/// Something with the span in which it must be placed. Without a return: any time, or never.
 pub(super) struct Entry<'h> {
-    pub(super) operation: &'h Operation,
+    pub(super) what: What<'h>,
     pub(super) invoked: Micros,
     pub(super) returned: Option<Micros>,
 }
@@ -105,8 +117,13 @@ impl<'h> Pending<'h> {
         self.left == 0
     }
 
-    pub(super) fn operation(&self, entry: usize) -> &'h Operation {
-        self.entries[entry].operation
+    pub(super) fn what(&self, entry: usize) -> What<'h> {
+        self.entries[entry].what
+    }
+
+    /// Whether an entry need not be placed.
+    pub(super) fn is_maybe(&self, entry: usize) -> bool {
+        self.entries[entry].returned.is_none()
     }
 
     /// Where the walk begins.

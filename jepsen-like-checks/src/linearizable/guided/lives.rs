@@ -1,0 +1,179 @@
+//! Which leases are alive at the present revision, as far as answers tell.
+//!
+//! Most of a lease's life shows no revision: grants make none, and a lease without keys ends without
+//! one. So for each lease the replay keeps not a state but the states that are possible:
+//!
+//! ```text
+//!            grant (behind this revision)         put with it: alive, and only alive
+//!      dead -----------------------------> alive
+//!           <-----------------------------        key attached: alive, and only alive
+//!            revoke, or its unseen end            revision that ended it: dead, and only dead
+//! ```
+//!
+//! An unanswered grant may have happened at any place from its release on. How many of them a state
+//! takes at least is noted with it, since each happens once.
+//!
+//! Invariants:
+//! - L1. A lease has at least one possible state, or the history is illegal.
+//! - L2. Revisions on the trail never fall.
+//!
+//! Not here: refusals, which have no place among the revisions (`refusals.rs`).
+
+use std::collections::HashMap;
+
+use super::case::{Case, Term};
+use super::claims::Clash;
+use super::order::Order;
+use crate::history::{Lease, Micros, Outcome, Request};
+use crate::linearizable::tenure;
+
+/// The states that are possible, each with the unanswered grants that it takes at least.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Life {
+    alive: Option<usize>,
+    dead: Option<usize>,
+}
+
+impl Life {
+    const UNBORN: Self = Self { alive: None, dead: Some(0) };
+    const LABEL: Self = Self { alive: Some(0), dead: None };
+
+    /// All states that either of two ways leads to.
+    fn or(self, other: Self) -> Self {
+        let least = |one: Option<usize>, two: Option<usize>| match (one, two) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        Self { alive: least(self.alive, other.alive), dead: least(self.dead, other.dead) }
+    }
+}
+
+/// What is possible for each lease at the present revision, and the way back.
+pub(super) struct Lives {
+    lives: HashMap<Lease, Life>,
+    /// The revisions behind which the unanswered grants of a lease can stand, sorted.
+    maybe: HashMap<Lease, Vec<i64>>,
+    trail: Vec<(i64, Lease, Life)>,
+    /// Whether the history records leases at all. Mere labels never end.
+    recorded: bool,
+}
+
+/// The most grants and revokes of one lease behind one revision that are put in order.
+const MOST: usize = 6;
+
+impl Lives {
+    pub(super) fn new(case: &Case<'_>, order: &Order) -> Self {
+        let mut maybe: HashMap<Lease, Vec<i64>> = HashMap::new();
+        for (op, operation) in case.operations.iter().enumerate() {
+            if let (Request::LeaseGrant(_), Outcome::Unknown { .. }) =
+                (&operation.request, &operation.outcome)
+                && let Some(lease) = tenure::grants(operation)
+            {
+                maybe.entry(lease).or_default().push(order.floor(op));
+            }
+        }
+        for (lease, _) in &case.tenure.stray {
+            maybe.entry(*lease).or_default().push(1);
+        }
+        maybe.values_mut().for_each(|places| places.sort_unstable());
+        let lives = case.tenure.labels.iter().map(|lease| (*lease, Life::LABEL)).collect();
+        let recorded = case.tenure.labels.is_empty();
+        Self { lives, maybe, trail: Vec::new(), recorded }
+    }
+
+    fn life(&self, lease: Lease) -> Life {
+        self.lives.get(&lease).copied().unwrap_or(Life::UNBORN)
+    }
+
+    fn set(&mut self, revision: i64, lease: Lease, life: Life) {
+        assert!(life.alive.is_some() || life.dead.is_some(), "L1: {lease}");
+        assert!(self.trail.last().is_none_or(|(last, _, _)| *last <= revision), "L2: {revision}");
+        let before = self.life(lease);
+        if before != life {
+            self.trail.push((revision, lease, before));
+            self.lives.insert(lease, life);
+        }
+    }
+
+    /// Steps back to before a revision.
+    pub(super) fn rewind(&mut self, revision: i64) {
+        while let Some((_, lease, life)) = self.trail.pop_if(|(at, _, _)| *at >= revision) {
+            self.lives.insert(lease, life);
+        }
+    }
+
+    /// Lets everything happen that may happen unseen behind a revision. A lease with keys cannot
+    /// end unseen.
+    fn unseen(&self, lease: Lease, life: Life, at: i64, free: bool) -> Life {
+        let ended = if free && self.recorded { life.alive } else { None };
+        let life = life.or(Life { alive: None, dead: ended });
+        let released =
+            self.maybe.get(&lease).map_or(0, |places| places.partition_point(|place| *place <= at));
+        let born = life.dead.map(|taken| taken + 1).filter(|taken| *taken <= released);
+        life.or(Life { alive: born, dead: None })
+    }
+
+    /// Whether a write at a revision can use a lease that has keys or not.
+    pub(super) fn can_use(&self, lease: Lease, revision: i64) -> bool {
+        self.unseen(lease, self.life(lease), revision - 1, true).alive.is_some()
+    }
+
+    /// A write of this revision uses a lease.
+    pub(super) fn use_it(&mut self, revision: i64, lease: Lease) -> Result<(), Clash<'static>> {
+        let life = self.unseen(lease, self.life(lease), revision - 1, true);
+        let alive = Some(life.alive.ok_or(Clash::Dead(lease))?);
+        self.set(revision, lease, Life { alive, dead: None });
+        Ok(())
+    }
+
+    /// A lease ends in this revision, with its keys.
+    pub(super) fn end_it(&mut self, revision: i64, lease: Lease) -> Result<(), Clash<'static>> {
+        let life = self.unseen(lease, self.life(lease), revision - 1, false);
+        let dead = Some(life.alive.ok_or(Clash::Dead(lease))?);
+        self.set(revision, lease, Life { alive: None, dead });
+        Ok(())
+    }
+
+    /// Grants and revokes of one lease, all behind one revision. `free` if it has no keys there.
+    pub(super) fn behind(
+        &mut self,
+        at: i64,
+        terms: &[(Term, Micros, Micros)],
+        free: bool,
+    ) -> Result<(), Clash<'static>> {
+        let Some((Term { lease, begins, .. }, ..)) = terms.first().copied() else { return Ok(()) };
+        let life = self.unseen(lease, self.life(lease), at, free);
+        if !free {
+            // Its keys say that it is alive all the while: it cannot begin, nor end without a trace.
+            return Err(if begins { Clash::Alive(lease) } else { Clash::NothingAttached(lease) });
+        }
+        let after = if terms.len() > MOST {
+            Some(Life { alive: Some(0), dead: Some(0) })
+        } else {
+            self.ordered(life, at, terms)
+        };
+        let wrong = if begins { Clash::Alive(lease) } else { Clash::Dead(lease) };
+        self.set(at, lease, after.ok_or(wrong)?);
+        Ok(())
+    }
+
+    /// What is possible after these in any order that agrees with their times.
+    fn ordered(&self, life: Life, at: i64, terms: &[(Term, Micros, Micros)]) -> Option<Life> {
+        let mut all: Option<Life> = terms.is_empty().then_some(life);
+        for (place, (term, invoked, _)) in terms.iter().enumerate() {
+            let first = terms.iter().all(|(_, _, returned)| returned >= invoked);
+            let step = match term.begins {
+                true => Life { alive: life.dead, dead: None },
+                false => Life { alive: None, dead: life.alive },
+            };
+            if !first || step == (Life { alive: None, dead: None }) {
+                continue;
+            }
+            let rest: Vec<_> =
+                terms.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, t)| *t).collect();
+            let after = self.ordered(self.unseen(term.lease, step, at, true), at, &rest);
+            all = all.map_or(after, |all| Some(after.map_or(all, |after| all.or(after))));
+        }
+        all
+    }
+}

@@ -1,0 +1,122 @@
+//! Writes whose effect depends on the state: transactions, and puts that keep the old value or lease.
+//!
+//! ```text
+//! 1. compares choose the branches, nested ones too, all on the state before     TX-2
+//! 2. the operations on that path change the state one after the other           TX-3
+//! ```
+//!
+//! Not here: what an answer claims about them (`claims.rs`).
+
+use super::case::{Case, Change};
+use super::keys::KeyId;
+use super::present::{Pair, Present};
+use crate::history::{
+    Compare, Comparison, KeyRange, Lease, PutRequest, Target, TxnOperation, TxnRequest,
+};
+
+/// What a put does to a key that holds this. None if it keeps what is not there.
+pub(super) fn put<'h>(
+    key: KeyId,
+    held: Option<Pair<'h>>,
+    asked: &'h PutRequest,
+) -> Option<Change<'h>> {
+    let value = if asked.ignore_value { held?.value } else { &asked.value };
+    let lease = if asked.ignore_lease { held?.lease } else { asked.lease };
+    Some(Change::Put { key, value, lease })
+}
+
+/// Which branches a transaction takes, in the order in which it comes to them.
+pub(super) fn path(case: &Case<'_>, present: &Present<'_>, txn: &TxnRequest) -> Vec<bool> {
+    let mut path = Vec::with_capacity(1);
+    extend(case, present, txn, &mut path);
+    path
+}
+
+fn extend(case: &Case<'_>, present: &Present<'_>, txn: &TxnRequest, path: &mut Vec<bool>) {
+    let succeeded = txn.compare.iter().all(|compare| holds(case, present, compare));
+    path.push(succeeded);
+    for operation in txn.branch(succeeded) {
+        if let TxnOperation::Txn(nested) = operation {
+            extend(case, present, nested, path);
+        }
+    }
+}
+
+fn holds(case: &Case<'_>, present: &Present<'_>, compare: &Compare) -> bool {
+    if let KeyRange::One(key) = compare.keys() {
+        let pair = case.keys.number(key).and_then(|key| present.get(key));
+        return of_pair(compare, pair);
+    }
+    let mut pairs = present.list(case.keys.span(compare.keys())).peekable();
+    match pairs.peek() {
+        None => of_pair(compare, None),
+        Some(_) => pairs.all(|(_, pair)| of_pair(compare, Some(pair))),
+    }
+}
+
+/// A compare of one pair, or of the lack of one. A missing pair counts as zeros, but has no value
+/// that could be compared (TX-5).
+fn of_pair(compare: &Compare, pair: Option<Pair<'_>>) -> bool {
+    let (left, right) = match (&compare.target, pair) {
+        (Target::Value(value), Some(pair)) => {
+            return related(compare.result, pair.value.cmp(value));
+        }
+        (Target::Value(_), None) => return false,
+        (Target::Version(given), pair) => (pair.map_or(0, |pair| pair.version), *given),
+        (Target::CreateRevision(given), pair) => (pair.map_or(0, |pair| pair.created), given.0),
+        (Target::ModRevision(given), pair) => (pair.map_or(0, |pair| pair.modified), given.0),
+        (Target::Lease(given), pair) => {
+            (pair.and_then(|pair| pair.lease).map_or(0, Lease::id), *given)
+        }
+    };
+    related(compare.result, left.cmp(&right))
+}
+
+fn related(result: Comparison, order: std::cmp::Ordering) -> bool {
+    match result {
+        Comparison::Equal => order.is_eq(),
+        Comparison::NotEqual => order.is_ne(),
+        Comparison::Greater => order.is_gt(),
+        Comparison::Less => order.is_lt(),
+    }
+}
+
+/// What a transaction without an answer would change, in order; each change on what those before
+/// it left. None if the store would have refused it.
+pub(super) fn make<'h>(
+    case: &Case<'h>,
+    present: &mut Present<'h>,
+    revision: i64,
+    txn: &'h TxnRequest,
+) -> Option<Vec<Lease>> {
+    let path = path(case, present, txn);
+    let mut leases = Vec::new();
+    let mut path = &path[..];
+    run(case, present, revision, txn, &mut path, &mut leases).then_some(leases)
+}
+
+fn run<'h>(
+    case: &Case<'h>,
+    present: &mut Present<'h>,
+    revision: i64,
+    txn: &'h TxnRequest,
+    path: &mut &[bool],
+    leases: &mut Vec<Lease>,
+) -> bool {
+    let (taken, rest) = path.split_first().expect("the path has each branch");
+    *path = rest;
+    txn.branch(*taken).iter().all(|operation| match operation {
+        TxnOperation::Put(asked) => {
+            let key = case.keys.number(&asked.key).expect("keys of unanswered puts have numbers");
+            leases.extend(asked.lease);
+            let change = put(key, present.get(key), asked);
+            change.is_some_and(|change| present.apply(revision, change) > 0)
+        }
+        TxnOperation::DeleteRange(delete) => {
+            present.apply(revision, Change::Delete(case.keys.span(delete.keys())));
+            true
+        }
+        TxnOperation::Range(range) => range.revision.is_none_or(|asked| asked.0 < revision),
+        TxnOperation::Txn(nested) => run(case, present, revision, nested, path, leases),
+    })
+}
