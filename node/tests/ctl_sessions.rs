@@ -121,7 +121,7 @@ fn compaction() {
 
 #[test]
 fn leases() {
-    compare("leases", Servers::Etcd, |run| {
+    compare("leases", Servers::Both, |run| {
         let granted = run.ctl("lease grant 600");
         let lease = granted.split_whitespace().nth(1).unwrap().to_owned();
         let of_this = |line: &str| line.replace("ID", &lease);
@@ -155,7 +155,7 @@ fn leases() {
 
 #[test]
 fn leases_in_time() {
-    compare("leases_in_time", Servers::Etcd, |run| {
+    compare("leases_in_time", Servers::Both, |run| {
         let grant = |run: &mut Session| {
             let granted = run.ctl("lease grant 3");
             let lease = granted.split_whitespace().nth(1).unwrap().to_owned();

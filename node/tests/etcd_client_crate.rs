@@ -59,7 +59,7 @@ on!(both, keys);
 on!(etcd, transactions);
 on!(etcd, compaction);
 on!(etcd, watches);
-on!(etcd, leases);
+on!(both, leases);
 on!(etcd, cluster);
 
 /// The text of a refusal.
