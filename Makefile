@@ -43,8 +43,8 @@ fix: ## write: format, and what clippy can mend by itself
 traces: ## record the golden transcripts anew, to be reviewed like code
 	INSTA_UPDATE=always cargo test -p quorate-core --test traces
 
-sim: ## run one seed and tell its story (SEED=1 ENGINE=madsim|raw BUG=name)
-	$(SIMULATE) run --seed $(SEED) --engine $(ENGINE) $(if $(BUG),--bug $(BUG))
+sim: ## run one seed and tell its story (SEED=1 ENGINE=madsim|raw BUG=name PLAN=file HTML=out.html)
+	$(SIMULATE) run $(if $(PLAN),--plan $(PLAN),--seed $(SEED)) --engine $(ENGINE) $(if $(BUG),--bug $(BUG)) $(if $(HTML),--quiet --html $(HTML))
 
 shrink: ## take out of a failing plan what it can do without (SEED=1 | PLAN=file; BUG=name OUT=file)
 	$(SIMULATE) shrink $(if $(PLAN),--plan $(PLAN),--seed $(SEED)) $(if $(BUG),--bug $(BUG)) $(if $(OUT),--out $(OUT))

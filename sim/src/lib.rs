@@ -13,7 +13,7 @@
 //!
 //! Reading order: [`fate`] and [`clock`]; [`plan`]; [`network`], [`disk`], [`vault`]; [`world`];
 //! [`shadow`], [`oracle`], [`judge`], [`verdict`]; [`engine`], [`mod@run`], [`sweep`], [`bugs`];
-//! [`mod@shrink`], [`mod@replay`].
+//! [`mod@shrink`], [`mod@replay`], [`page`].
 //!
 //! Not here: the core (`core/`), the judges of histories (`jepsen-like-checks/`).
 
@@ -26,6 +26,7 @@ pub mod fate;
 pub mod judge;
 pub mod network;
 pub mod oracle;
+pub mod page;
 pub mod plan;
 pub mod record;
 pub mod replay;

@@ -20,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_core::planted::Bug;
 use quorate_sim::clock::SECOND;
+use quorate_sim::page::Recorder;
 use quorate_sim::sweep::{Sweep, Tally};
 use quorate_sim::trace::Reader;
 use quorate_sim::{Engine, Outcome, Plan, bugs, engine, run};
@@ -76,6 +77,9 @@ struct One {
     /// Show neither the plan nor the events.
     #[arg(long)]
     quiet: bool,
+    /// Write the run to this file as a page to look at.
+    #[arg(long)]
+    html: Option<PathBuf>,
     /// Write what the clients saw to this file, for the judges.
     #[arg(long)]
     history: Option<PathBuf>,
@@ -141,8 +145,17 @@ fn run_one(one: &One) -> Answer {
         show(&plan);
         reader = Some(Box::new(|line| show(&format_args!("{line}\n"))));
     }
-    let outcome = run(plan, one.engine, one.planted, reader);
+    let recorder = Recorder::default();
+    if one.html.is_some() {
+        reader = Some(recorder.reader(reader));
+    }
+    let outcome = run(plan.clone(), one.engine, one.planted, reader);
     println!("{outcome}");
+    if let Some(file) = &one.html {
+        let page = recorder.page(&plan, &origin(one), &outcome);
+        fs::write(file, page).map_err(|error| trouble(file, &error))?;
+        println!("page: {}", file.display());
+    }
     if outcome.verdict.is_err() {
         println!("{}", cli::shrink::offer(one));
     }
@@ -150,6 +163,16 @@ fn run_one(one: &One) -> Answer {
         write_history(&outcome, file)?;
     }
     Ok(outcome.verdict.is_ok())
+}
+
+/// How a run is had again, in the words of `make`.
+fn origin(one: &One) -> String {
+    let what = match (&one.plan, one.seed) {
+        (Some(file), _) => format!("PLAN={}", file.display()),
+        (None, seed) => format!("SEED={}", seed.unwrap_or_default()),
+    };
+    let bug = one.planted.map_or_else(String::new, |bug| format!(" BUG={bug}"));
+    format!("make sim {what}{bug} ENGINE={}", one.engine)
 }
 
 /// Prints, and ends when nobody reads any more.

@@ -74,6 +74,12 @@ impl Turn {
         self.led() && self.after.commit > self.before.commit
     }
 
+    /// Whether the member took another role in this turn, other than that of a leader.
+    #[must_use]
+    pub fn turned(&self) -> bool {
+        self.before.role != self.after.role && self.after.role != RoleKind::Leader
+    }
+
     /// Whether the member came to lead its term in this turn.
     #[must_use]
     pub fn was_elected(&self) -> bool {

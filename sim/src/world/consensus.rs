@@ -10,7 +10,7 @@
 
 use quorate_core::actors::Round;
 use quorate_core::member::Input;
-use quorate_core::raft::{Envelope, Message};
+use quorate_core::raft::{Envelope, Message, View};
 use quorate_core::types::Ticks;
 
 use super::{Event, Name, World};
@@ -85,6 +85,10 @@ impl World {
             self.counters.count(Counter::Elections);
             self.trace.event(self.now, format_args!("{} leads term {}", Name(at), turn.after.term));
             self.moment(at, Moment::Leads);
+        }
+        if turn.turned() {
+            let View { role, term, .. } = turn.after;
+            self.trace.event(self.now, format_args!("{} turns {role} in term {term}", Name(at)));
         }
         if turn.committed() {
             self.moment(at, Moment::Commits);

@@ -9,6 +9,8 @@
 //!
 //! Not here: which faults a seed draws (`plan/draw.rs`).
 
+use std::fmt;
+
 use super::clients::Reply;
 use super::desk::Item;
 use super::host::{Life, Stage};
@@ -88,8 +90,8 @@ impl World {
             return;
         }
         let fault = self.plan.faults[place].clone();
-        self.trace.event(self.now, format_args!("begin {fault}"));
         let targets = self.targets(fault.what.target(), it);
+        self.trace.event(self.now, format_args!("begin {fault}{}", Hits(&targets)));
         let mut active = Active { place, targets: Vec::new(), links: Vec::new() };
         active.targets.extend(targets.iter().map(|at| (*at, self.hosts[*at].boots)));
         active.links = self.links(&fault.what, &targets);
@@ -306,6 +308,16 @@ impl World {
             self.hosts[*at].clock.jump(self.now, by);
             self.set_alarm(*at);
         }
+    }
+}
+
+/// Whom a fault hits, as the end of its line.
+struct Hits<'a>(&'a [usize]);
+
+impl fmt::Display for Hits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lead = ", hits";
+        self.0.iter().try_for_each(|at| write!(f, "{} {}", std::mem::take(&mut lead), Name(*at)))
     }
 }
 
