@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 use crate::api::{Refusal, Response, Unavailable};
 use crate::member::{Config, Input, Member, Output};
 use crate::raft::{Entry, Envelope, Start, View};
-use crate::store::{Fact, Row, Store, Written};
+use crate::store::{Fact, Held, Row, Store, Written};
 use crate::types::{LeaseLife, NodeId, RequestId};
 use crate::wal::{Recovered, Write};
 
@@ -103,6 +103,8 @@ impl Consensus {
 pub struct Effects {
     /// For the waiters; those of other members' clients find nobody.
     pub answers: Vec<(RequestId, Answer)>,
+    /// For those waiters who get theirs when removal is durable.
+    pub held: Held<Answer>,
     /// For the durable copy, in order.
     pub rows: Vec<Row>,
     /// For the watchers, in order: a whole number of transactions.
@@ -121,7 +123,11 @@ pub fn apply(store: &mut Store, entries: &[Entry]) -> Effects {
         effects.events.extend(applied.events);
         effects.facts.extend(applied.facts);
         if let Some((id, result)) = applied.reply {
-            effects.answers.push((id, Answer::Applied(result)));
+            let answer = Answer::Applied(result);
+            match applied.awaits {
+                None => effects.answers.push((id, answer)),
+                Some(mark) => effects.held.hold(mark, id, answer),
+            }
         }
     }
     effects

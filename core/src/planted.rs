@@ -122,6 +122,19 @@ bugs! {
     /// A member says itself that a lease does not exist, when it has not applied its grant yet.
     /// etcd #13932. Caught by: a keep-alive of a lease that lives is not answered as expired (K3).
     RenewFromOwnTable = "renew-from-own-table",
+    /// Compaction removes a tombstone that is exactly at its mark, so a watch from there misses a
+    /// delete. etcd #18089, #19179. Takes: delete, compact at that revision, sweep, watch from it.
+    /// Caught by: watch, reliable.
+    TombstoneAtMarkRemoved = "tombstone-at-mark-removed",
+    /// Operations of a transaction are checked when their turn comes: what stands before a refused
+    /// one stays. etcd #14110. Takes: a put, and behind it a put with an unknown lease or a range
+    /// at a revision that cannot be read. Caught by: linearizability (no refused write is seen).
+    TxnCheckedAsItGoes = "txn-checked-as-it-goes",
+    /// The rebuilt index takes tombstones for pairs, so deleted keys come back to life after a
+    /// restart, and the next put goes on with a generation that had ended. etcd #8127. Takes:
+    /// delete, store, restart, and a put or a read of that key. Caught by: replica equality;
+    /// linearizability.
+    GenerationsMixed = "generations-mixed",
 }
 
 impl fmt::Display for Bug {

@@ -1,15 +1,17 @@
 //! The life of a client request, from the wire to the log.
 //!
 //! ```text
-//!  put, delete  --check--> Command (encoded once) --> Request::Propose --> Member --> log
-//!  range        --check--> Request::Read  --> Member --> Readable --> Store::read
-//!               serializable: straight to Store::read
+//!  put, delete, txn, compact  --check--> Command (encoded once) --> Request::Propose --> Member --> log
+//!  range, txn that only reads --check--> Request::Read --> Member --> Readable --> Store
+//!                             serializable: straight to the store
 //! ```
 //! A command is checked and encoded before consensus sees it; consensus carries bytes. The bytes
 //! are right-sized: what was decoded from a connection shares its whole receive buffer and is
 //! never kept.
 //!
 //! Not here: what a command does (`store/apply.rs`), who may wait for it (`actors.rs`).
+
+mod txn;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,12 +22,15 @@ use prost::Message;
 use crate::api::Refusal;
 use crate::api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use crate::api::etcdserverpb::{
-    self, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest,
+    self, CompactionRequest, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest,
+    RangeRequest, TxnRequest,
 };
 use crate::api::wire::command::Action;
 use crate::api::wire::{Command, Configuration, Publish};
 use crate::store::Digest;
 use crate::types::{LeaseId, NodeId, RequestId, Seconds};
+
+pub use self::txn::{MAX_TXN_DEPTH, MAX_TXN_OPS, TxnKind, check_txn, txn_kind};
 
 /// etcd's default for `max-request-bytes`: 1.5 MiB.
 pub const MAX_REQUEST_BYTES: usize = 1_572_864;
@@ -93,6 +98,21 @@ fn fresh_lease(id: RequestId) -> LeaseId {
     LeaseId((digest.finish() >> 1).max(1).cast_signed())
 }
 
+/// Checks a transaction and encodes it as the command of `id`. One that only reads need not go this
+/// way ([`txn_kind`]).
+pub fn txn(id: RequestId, txn: TxnRequest, limit: usize) -> Result<Request, Refusal> {
+    propose(id, Action::Txn(txn), limit)
+}
+
+/// Encodes a compaction as the command of `id`.
+pub fn compact(
+    id: RequestId,
+    compaction: CompactionRequest,
+    limit: usize,
+) -> Result<Request, Refusal> {
+    propose(id, Action::Compact(compaction), limit)
+}
+
 /// The command by which a started member tells its name and client URLs.
 pub fn publish(
     id: RequestId,
@@ -130,8 +150,8 @@ pub fn check(action: &Action) -> Result<(), Refusal> {
         Action::Put(put) => check_put(put),
         Action::DeleteRange(delete) if delete.key.is_empty() => Err(Refusal::EmptyKey),
         Action::LeaseGrant(grant) => check_grant(grant),
+        Action::Txn(txn) => check_txn(txn),
         Action::DeleteRange(_)
-        | Action::Txn(_)
         | Action::Compact(_)
         | Action::LeaseRevoke(_)
         | Action::LeaseCheckpoint(_)

@@ -10,7 +10,7 @@ use quorate_core::api::etcdserverpb::RangeRequest;
 use quorate_core::api::wire::command::Action;
 use quorate_core::planted::Bug;
 use quorate_core::random::Random;
-use quorate_core::store::{Image, Loader, Store};
+use quorate_core::store::{Image, Left, Loader, Store};
 use quorate_core::types::Index;
 use store_support::{
     Disk, Node, all, configuration, delete, entry, keys, load, pick, publish, put, read, write,
@@ -250,73 +250,69 @@ fn damage_names_the_row_and_what_is_wrong() {
 #[test]
 fn a_table_from_another_version_is_refused_by_name() {
     let mut position = Store::new().position_row().value.unwrap().to_vec();
-    position[7] = 2;
+    position[7] = 3;
     let found = Loader::new().row(b"a", &sealed(position)).unwrap_err();
     assert!(found.to_string().ends_with("is of a format that this version does not know"));
 }
 
 /// Writes the checksum behind a position that was changed.
 fn sealed(mut position: Vec<u8>) -> Vec<u8> {
-    position.truncate(64);
+    position.truncate(72);
     position.extend(crc32c::crc32c(&position).to_be_bytes());
     position
 }
 
-fn word(position: &[u8], place: usize) -> u64 {
-    u64::from_be_bytes(position[8 * place..8 * place + 8].try_into().unwrap())
-}
-
-/// Marks a table as compacted at `mark`, and removes what compaction would (KV-25). The sum in the
-/// position loses the hashes of those rows; `sums` has it from after each revision.
-fn compact(disk: &Disk, mark: i64, sums: &BTreeMap<i64, u64>) -> Disk {
-    let main = |key: &[u8]| i64::from_be_bytes(key[1..9].try_into().unwrap());
-    let user_key = |value: &[u8]| value[2..2 + value[1] as usize].to_vec();
-    let mut newest: BTreeMap<Vec<u8>, &Vec<u8>> = BTreeMap::new();
-    let old = |key: &[u8]| key[0] == b'k' && main(key) <= mark;
-    for (key, value) in disk.iter().filter(|(key, _)| old(key)) {
-        newest.insert(user_key(value), key);
-    }
-    let kept = |key: &Vec<u8>| newest.values().any(|newest| *newest == key) && key.len() == 17;
-    let mut rest = disk.clone();
-    let mut sum = word(&disk[b"a".as_slice()], 6);
-    for key in disk.keys().filter(|key| old(key) && !kept(key)) {
-        rest.remove(key);
-        sum = sum.wrapping_sub(sums[&main(key)].wrapping_sub(sums[&(main(key) - 1)]));
-    }
-    let mut position = disk[b"a".as_slice()].clone();
-    position[32..40].copy_from_slice(&mark.to_be_bytes());
-    position[48..56].copy_from_slice(&sum.to_be_bytes());
-    rest.insert(b"a".to_vec(), sealed(position));
-    rest
-}
-
+/// What every step of removal leaves on the disk loads, shows the same, and can be taken from there.
 #[test]
-fn a_compacted_table_loads_and_refuses_what_is_below_the_mark() {
+fn a_table_loads_after_every_step_of_removal() {
+    for mark in 1..=34 {
+        let mut node = Node::new();
+        for n in 0..40 {
+            let key = ["a", "b", "c", "d"][n * 7 % 4];
+            match n % 5 {
+                3 => _ = node.delete(key, ""),
+                _ => _ = node.put(key, &n.to_string()),
+            }
+        }
+        let whole = node.store.clone();
+        node.compact(mark).unwrap();
+        let mut left = Left::More;
+        while left == Left::More {
+            left = node.sweep(3);
+            node.flush();
+            let mut store = load(&node.disk).unwrap();
+            assert_eq!((store.revision(), store.compact_revision()), (whole.revision(), mark));
+            assert_eq!(store.full_hash(), node.store.full_hash());
+            for revision in 1..=whole.revision() {
+                let request = RangeRequest { revision, ..all() };
+                let below = Err(Refusal::Compacted);
+                let wanted = if revision < mark { below } else { read(&whole, &request) };
+                assert_eq!(read(&store, &request), wanted, "mark {mark}, revision {revision}");
+            }
+            while store.sweep(5).left == Left::More {}
+            assert!(!store.has_to_sweep());
+            assert_eq!(store.full_hash(), node.store.full_hash());
+        }
+        assert_eq!(left, Left::Nothing);
+        assert_eq!(node.store.removed(), Some(mark));
+    }
+}
+
+/// Where removal says that it has been, nothing may be left.
+#[test]
+fn what_removal_must_have_taken_is_damage() {
     let mut node = Node::new();
-    let mut sums = BTreeMap::from([(1, 0)]);
-    for n in 0..40 {
-        let key = ["a", "b", "c", "d"][n * 7 % 4];
-        match n % 5 {
-            3 => _ = node.delete(key, ""),
-            _ => _ = node.put(key, &n.to_string()),
-        }
-        sums.insert(node.store.revision(), word(&node.store.position_row().value.unwrap(), 6));
-    }
+    node.put("a", "1");
+    node.put("a", "2");
     node.delete("a", "");
+    node.put("b", "1");
+    node.compact(5).unwrap();
     node.flush();
-    sums.insert(node.store.revision(), word(&node.store.position_row().value.unwrap(), 6));
-    for mark in 0..=node.store.revision() {
-        let disk = compact(&node.disk, mark, &sums);
-        let store = load(&disk).unwrap_or_else(|damage| panic!("compacted at {mark}: {damage}"));
-        assert_eq!((store.revision(), store.compact_revision()), (node.store.revision(), mark));
-        assert_eq!(store.keys(), node.store.keys());
-        for revision in 1..=node.store.revision() {
-            let request = RangeRequest { revision, ..all() };
-            let below = Err(Refusal::Compacted);
-            let wanted = if revision < mark { below } else { read(&node.store, &request) };
-            assert_eq!(read(&store, &request), wanted, "mark {mark}, revision {revision}");
-        }
-    }
+    let position = node.disk.get_mut(b"a".as_slice()).unwrap();
+    position[40..48].copy_from_slice(&5i64.to_be_bytes());
+    *position = sealed(position.clone());
+    let found = load(&node.disk).unwrap_err().to_string();
+    assert!(found.ends_with("should have been removed"), "{found}");
 }
 
 /// Removal takes the oldest first: what is left of a key has no hole, not even below the mark.

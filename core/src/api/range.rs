@@ -44,6 +44,20 @@ impl<'a> KeyRange<'a> {
         }
     }
 
+    /// What is left of it when all keys before `next` are done.
+    #[must_use]
+    pub fn going_on_at<'b>(self, next: &'b [u8]) -> KeyRange<'b>
+    where
+        'a: 'b,
+    {
+        match self {
+            // Nothing: an interval that ends where it begins.
+            Self::One(_) => KeyRange::Span(next, next),
+            Self::Span(_, end) => KeyRange::Span(next, end),
+            Self::From(_) => KeyRange::From(next),
+        }
+    }
+
     /// The range as bounds for an ordered map. Must not be called on an empty range: a map
     /// panics on bounds that cross.
     #[must_use]

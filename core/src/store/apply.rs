@@ -1,10 +1,10 @@
 //! One committed entry becomes one result: the same on every member (CO-4).
 //!
 //! ```text
-//!  Entry --decode--> Command --> put | delete | members | leases
-//!                                 |        |        |
-//!                                 v        v        v
-//!                            new state + rows + outcome --> Applied
+//!  Entry --decode--> Command --> put | delete | txn | compact | members | leases
+//!                                 |        |     |      |         |         |
+//!                                 v        v     v      v         v         v
+//!                              new state + rows + events + facts + outcome --> Applied
 //!                                           \---> rolling hash
 //! ```
 //! A refusal is an outcome like any other: it changes nothing but the position. What the leader
@@ -15,7 +15,8 @@
 //! - A1. Entries are applied one by one, in log order, each once.
 //! - A2. The outcome depends on the state and the entry alone.
 //!
-//! Not here: what makes a command acceptable (`request.rs`).
+//! Not here: what makes a command acceptable (`request.rs`); transactions (`txn.rs`) and compaction
+//! (`compact.rs`).
 
 use alloc::vec::Vec;
 
@@ -43,6 +44,8 @@ pub struct Applied {
     pub id: LogId,
     /// Who asked, and the answer; none if nobody did.
     pub reply: Option<(RequestId, Result<Response, Refusal>)>,
+    /// If the answer must wait: the mark up to which removal is to be durable first (KV-26).
+    pub awaits: Option<i64>,
     /// What to make durable, in order.
     pub rows: Vec<Row>,
     /// What watchers are told: all changes of one main revision, in order.
@@ -70,6 +73,8 @@ pub(super) struct Effect {
     pub rows: Vec<Row>,
     pub events: Vec<Written>,
     pub facts: Vec<Fact>,
+    /// The mark up to which removal must be durable before the answer goes out.
+    pub awaits: Option<i64>,
 }
 
 /// What came of a command: an answer or a refusal.
@@ -83,19 +88,27 @@ impl Store {
         let command = decode(entry);
         let asker = requester(&command);
         let mut effect = Effect::default();
+        self.space.begin();
         let outcome = command.action.map(|action| self.act(action, entry.index, &mut effect));
-        let Effect { rows, events, facts } = effect;
+        let Effect { rows, events, facts, awaits } = effect;
         self.applied = entry.id();
         self.account(&rows, outcome.as_ref());
         let reply = asker.map(|id| (id, outcome.unwrap_or(Ok(Response::Done))));
-        Applied { id: self.applied, reply, rows, events, facts }
+        Applied { id: self.applied, reply, awaits, rows, events, facts }
     }
 
     fn act(&mut self, action: Action, at: Index, effect: &mut Effect) -> Outcome {
         match action {
             Action::Put(put) => self.put(&put, effect),
-            Action::DeleteRange(delete) => Ok(self.delete_range(&delete, effect)),
-            Action::Txn(_) | Action::Compact(_) => panic!("the border lets none through yet"),
+            Action::DeleteRange(delete) => {
+                Ok(Response::DeleteRange(self.write_delete(&delete, effect)))
+            }
+            Action::Txn(txn) => self.txn(&txn, effect),
+            Action::Compact(compaction) => {
+                let outcome = self.compact(&compaction);
+                effect.awaits = self.awaits(&compaction, &outcome);
+                outcome
+            }
             Action::LeaseGrant(grant) => self.lease_grant(&grant, at, effect),
             Action::LeaseRevoke(revoke) => self.lease_revoke(&revoke, effect),
             Action::LeaseCheckpoint(told) => Ok(self.lease_checkpoint(&told, effect)),
@@ -107,12 +120,25 @@ impl Store {
 
     fn put(&mut self, put: &PutRequest, effect: &mut Effect) -> Outcome {
         assert!(!put.key.is_empty(), "the border lets no empty key through");
-        if put.lease != 0 && !self.leases.exists(LeaseId(put.lease)) {
-            return Err(Refusal::LeaseNotFound); // KV-18
-        }
-        if (put.ignore_value || put.ignore_lease) && self.space.get(&put.key).is_none() {
-            return Err(Refusal::KeyNotFound);
-        }
+        self.check_lease(put)?;
+        self.check_kept(put)?;
+        Ok(Response::Put(self.write_put(put, effect)))
+    }
+
+    /// The lease that a put names must exist (KV-18).
+    pub(super) fn check_lease(&self, put: &PutRequest) -> Result<(), Refusal> {
+        let exists = put.lease == 0 || self.leases.exists(LeaseId(put.lease));
+        if exists { Ok(()) } else { Err(Refusal::LeaseNotFound) }
+    }
+
+    /// What is to be kept must be there (KV-17).
+    pub(super) fn check_kept(&self, put: &PutRequest) -> Result<(), Refusal> {
+        let keeps = put.ignore_value || put.ignore_lease;
+        if keeps && self.space.get(&put.key).is_none() { Err(Refusal::KeyNotFound) } else { Ok(()) }
+    }
+
+    /// Writes a pair that was checked.
+    pub(super) fn write_put(&mut self, put: &PutRequest, effect: &mut Effect) -> PutResponse {
         let written = self.space.put(Put {
             key: &put.key,
             value: (!put.ignore_value).then_some(&put.value),
@@ -122,10 +148,14 @@ impl Store {
         let prev_kv = previous.map(Record::key_value);
         self.leases.follow(&written);
         effect.write(written);
-        Ok(Response::Put(PutResponse { header: self.header(), prev_kv }))
+        PutResponse { header: self.header(), prev_kv }
     }
 
-    fn delete_range(&mut self, delete: &DeleteRangeRequest, effect: &mut Effect) -> Response {
+    pub(super) fn write_delete(
+        &mut self,
+        delete: &DeleteRangeRequest,
+        effect: &mut Effect,
+    ) -> DeleteRangeResponse {
         assert!(!delete.key.is_empty(), "the border lets no empty key through");
         let written = self.space.delete(KeyRange::new(&delete.key, &delete.range_end));
         let removed = written.iter().filter_map(|written| written.previous.as_ref());
@@ -138,7 +168,7 @@ impl Store {
             self.leases.follow(&written);
             effect.write(written);
         }
-        Response::DeleteRange(response)
+        response
     }
 
     fn configure(&mut self, configuration: Configuration, rows: &mut Vec<Row>) -> Response {
@@ -170,6 +200,7 @@ impl Store {
         digest.word(self.applied.index.0);
         digest.word(self.applied.term.0);
         digest.word(outcome.map_or(0, code));
+        digest.word(self.compact_revision().cast_unsigned());
         for row in rows {
             digest.word(self.tally.add_row(row));
         }

@@ -39,6 +39,8 @@ pub struct Batch {
     pub rows: Vec<Row>,
     /// The entry up to which the table holds everything when this is written.
     pub applied: LogId,
+    /// The mark up to which removal has come when this is written; none before the first.
+    pub removed: Option<i64>,
 }
 
 impl Image {
@@ -48,7 +50,7 @@ impl Image {
         Self { rows: Vec::new(), bytes: 0, last: None, planted }
     }
 
-    /// Takes over the rows of an applied entry.
+    /// Takes over the rows of an applied entry, or of a step of removal.
     pub fn push(&mut self, rows: Vec<Row>) {
         self.bytes += rows.iter().map(Row::weight).sum::<usize>();
         self.rows.extend(rows);
@@ -67,7 +69,7 @@ impl Image {
         let mut rows = core::mem::take(&mut self.rows);
         rows.push(position.encode());
         self.bytes = 0;
-        let batch = Batch { rows, applied: position.applied };
+        let batch = Batch { rows, applied: position.applied, removed: position.removed };
         let last = self.last.replace(position);
         assert!(
             last.is_none_or(|last| last.applied.index <= position.applied.index),
@@ -78,7 +80,7 @@ impl Image {
         {
             // The applied index runs ahead of all else that the table says.
             let ahead = Position { applied: position.applied, ..last };
-            let early = Batch { rows: vec![ahead.encode()], applied: position.applied };
+            let early = Batch { rows: vec![ahead.encode()], ..batch.clone() };
             return vec![early, batch];
         }
         vec![batch]

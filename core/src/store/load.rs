@@ -13,7 +13,8 @@
 //! - L2. Above the compact mark, no revision is missing, and each record follows from the one
 //!   before it of the same key (KV-4, KV-5). At or below it, records may have been removed.
 //! - L3. Every pair that exists and names a lease is attached to it, and the lease exists.
-//! - L4. What was read adds up to what the position says.
+//! - L4. Up to where removal has come, nothing is left that it should have removed.
+//! - L5. What was read adds up to what the position says.
 //!
 //! Not here: what to do about damage (the member repairs itself from its peers).
 
@@ -25,7 +26,7 @@ use alloc::vec::Vec;
 use super::Store;
 use super::cluster::Cluster;
 use super::lease::{Leases, Span};
-use super::mvcc::{KeySpace, Kind, Record, Revision, View};
+use super::mvcc::{KeySpace, Kind, Record, Removal, Revision, View};
 use super::rows::{Damage, Position, RowKey, Tally};
 use crate::planted::Bug;
 use crate::types::{LeaseId, NodeId};
@@ -50,18 +51,19 @@ struct Table {
     cluster: Cluster,
     tally: Tally,
     newest: Option<Revision>,
+    planted: Option<Bug>,
 }
 
 impl Loader {
     /// Before the first row.
     #[must_use]
     pub fn new() -> Self {
-        Self::planted(None, NodeId(0))
+        Self::with_planted(None, NodeId(0))
     }
 
     /// The same for a store with a planted bug, if any. Bugs may depend on whose store it is.
     #[must_use]
-    pub fn planted(planted: Option<Bug>, member: NodeId) -> Self {
+    pub fn with_planted(planted: Option<Bug>, member: NodeId) -> Self {
         Self { table: None, last_key: Vec::new(), planted, member }
     }
 
@@ -75,7 +77,8 @@ impl Loader {
         match (RowKey::parse(key)?, &mut self.table) {
             (RowKey::Position, _) => {
                 let leases = Leases::new(self.planted, self.member);
-                self.table = Some(Table::at(Position::parse(value)?, leases));
+                let table = Table::at(Position::parse(value)?, leases, self.planted);
+                self.table = Some(table);
             }
             (_, None) => return Err(Damage::row(key, "has no position before it")),
             (RowKey::Record(at, kind), Some(table)) => return table.record(key, at, kind, value),
@@ -88,8 +91,7 @@ impl Loader {
     /// The store, if nothing is missing. No row at all is an empty store.
     pub fn finish(self) -> Result<Store, Damage> {
         let Self { table, planted, member, .. } = self;
-        let empty = || Store { leases: Leases::new(planted, member), ..Store::new() };
-        table.map_or_else(|| Ok(empty()), Table::finish)
+        table.map_or_else(|| Ok(Store::with_planted(planted, member)), Table::finish)
     }
 }
 
@@ -100,10 +102,12 @@ impl Default for Loader {
 }
 
 impl Table {
-    fn at(position: Position, leases: Leases) -> Self {
+    fn at(position: Position, leases: Leases, planted: Option<Bug>) -> Self {
+        let removal = Removal::at(position.compacted, position.removed);
         Self {
+            planted,
             position,
-            space: KeySpace::at(position.revision, position.compacted),
+            space: KeySpace::at(position.revision, removal, planted),
             leases,
             attached: BTreeMap::new(),
             cluster: Cluster::default(),
@@ -120,6 +124,9 @@ impl Table {
         }
         if at.main > self.position.revision {
             return damage("is newer than the position");
+        }
+        if self.is_condemned(at, &record) {
+            return damage("should have been removed");
         }
         if !self.is_next(at) {
             return damage("leaves a gap in the revisions");
@@ -172,9 +179,19 @@ impl Table {
         Ok(())
     }
 
+    /// Up to where removal has come, of each key the newest record is left, and no tombstone from
+    /// before the mark (L4).
+    fn is_condemned(&self, at: Revision, record: &Record) -> bool {
+        let removed = self.position.removed.filter(|removed| at.main <= *removed);
+        removed.is_some_and(|removed| {
+            let dead = record.kind() == Kind::Tombstone && at.main < removed;
+            dead || self.space.last(record.key()).is_some()
+        })
+    }
+
     /// Above the compact mark every main revision is there, and every sub revision from 0 (L2).
     fn is_next(&self, at: Revision) -> bool {
-        let mark = self.position.compacted;
+        let mark = self.mark();
         let first = at == Revision { main: mark.max(1) + 1, sub: 0 };
         let above = self.newest.filter(|newest| newest.main > mark);
         let next = above.map_or(first, |newest| newest.precedes(at));
@@ -189,7 +206,7 @@ impl Table {
         }
         let alive = last.map(|(_, record)| record.view()).filter(|before| !before.is_tombstone());
         // Removal takes the oldest first: what is left of a key at the mark begins anywhere.
-        let cut = last.is_none() && at.main <= self.position.compacted;
+        let cut = last.is_none() && at.main <= self.mark();
         if view.is_tombstone() {
             return alive.is_some() || cut;
         }
@@ -201,10 +218,15 @@ impl Table {
         view.modified == at.main && alive.map_or(born || (cut && older), lives_on)
     }
 
+    fn mark(&self) -> i64 {
+        self.position.compacted.unwrap_or(0)
+    }
+
     fn finish(mut self) -> Result<Store, Damage> {
         self.attach()?;
-        let Self { position, space, leases, cluster, tally, newest, .. } = self;
-        let reached = newest.map_or(1, |newest| newest.main).max(position.compacted);
+        let mark = self.mark();
+        let Self { position, space, leases, cluster, tally, newest, planted, .. } = self;
+        let reached = newest.map_or(1, |newest| newest.main).max(mark);
         if reached != position.revision {
             let (revision, at) = (position.revision, position.applied);
             let what = format!("its records end at {reached}, position {at} says {revision}");
@@ -215,6 +237,6 @@ impl Table {
             return Err(Damage::table(what.into()));
         }
         let Position { applied, state_hash, size, .. } = position;
-        Ok(Store { applied, space, leases, cluster, state_hash, tally, size })
+        Ok(Store { applied, space, leases, cluster, state_hash, tally, size, planted })
     }
 }

@@ -19,19 +19,22 @@
 //!
 //! Invariants:
 //! - S1. Stores that applied the same entries are equal, whether or not they were loaded from rows
-//!   in between.
+//!   in between, but for what compaction gave up and removal has not reached.
 //! - S2. The rows of all applied entries, and the position, are the whole of the store.
 //!
-//! Not here: watchers, users; compaction; when a lease is over (`member/lease.rs`); who waits for an answer (`actors.rs`).
+//! Not here: watchers, users; when a lease is over (`member/lease.rs`); who waits for an answer
+//! (`actors.rs`).
 
 mod apply;
 mod cluster;
+mod compact;
 mod digest;
 mod image;
 mod lease;
 mod load;
 mod mvcc;
 mod rows;
+mod txn;
 
 use alloc::vec::Vec;
 use core::{fmt, iter};
@@ -39,10 +42,13 @@ use core::{fmt, iter};
 use bytes::Bytes;
 
 pub use self::apply::{Applied, Fact};
+pub use self::compact::{Held, Swept};
 pub use self::image::{Batch, Image};
 pub use self::lease::Span;
 pub use self::load::Loader;
-pub use self::mvcc::{Cursor, Events, Kind, Pin, Record, Revision, Step, Written};
+pub use self::mvcc::{
+    Cursor, Events, Kind, Left, Pin, Record, Revision, Step, TxnCursor, TxnStep, Written,
+};
 pub use self::rows::{Damage, Row};
 
 use self::cluster::Cluster;
@@ -51,7 +57,8 @@ use self::lease::Leases;
 use self::mvcc::KeySpace;
 use self::rows::{Position, Tally};
 use crate::api::Refusal;
-use crate::api::etcdserverpb::{LeaseTimeToLiveResponse, Member, RangeRequest};
+use crate::api::etcdserverpb::{LeaseTimeToLiveResponse, Member, RangeRequest, TxnRequest};
+use crate::planted::Bug;
 use crate::types::{LeaseId, LeaseLife, LogId, NodeId};
 
 /// The state that the log replicates.
@@ -64,20 +71,28 @@ pub struct Store {
     state_hash: u64,
     tally: Tally,
     size: u64,
+    planted: Option<Bug>,
 }
 
 impl Store {
     /// The state before the first entry: no keys, revision 1.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_planted(None, NodeId(0))
+    }
+
+    /// The same, with a bug in it if the build plants any. Bugs may depend on whose store it is.
+    #[must_use]
+    pub fn with_planted(planted: Option<Bug>, member: NodeId) -> Self {
         Self {
             applied: LogId::default(),
-            space: KeySpace::new(),
-            leases: Leases::new(None, NodeId(0)),
+            space: KeySpace::new(planted),
+            leases: Leases::new(planted, member),
             cluster: Cluster::default(),
             state_hash: 0,
             tally: Tally::default(),
             size: 0,
+            planted,
         }
     }
 
@@ -105,17 +120,20 @@ impl Store {
         self.state_hash
     }
 
-    /// A hash of the whole state, read afresh: it finds what was changed without an entry.
+    /// A hash of the whole state, read afresh: it finds what was changed without an entry. What
+    /// compaction gave up does not count, whether it is removed or not.
     #[must_use]
     pub fn full_hash(&self) -> u64 {
         let mut tally = Tally::default();
-        for (at, record) in self.space.records() {
+        for (at, record) in self.space.settled() {
             tally.add(&Row::record(at, record).key, record.as_ref());
         }
         for row in self.leases.rows().chain(self.cluster.row()) {
             tally.add_row(&row);
         }
-        let position = Position { sum: tally.sum, size: tally.bytes, ..self.position() };
+        let position = self.position();
+        let (removed, sum, size) = (position.compacted, tally.sum, tally.bytes);
+        let position = Position { removed, sum, size, ..position };
         let mut digest = Digest::new(0);
         digest.bytes(position.encode().value.as_deref().unwrap_or_default());
         digest.word(self.keys() as u64);
@@ -195,6 +213,18 @@ impl Store {
         self.space.range(request, cursor, budget)
     }
 
+    /// Carries out a transaction that only reads ([`txn_kind`](crate::request::txn_kind)), from its
+    /// beginning or on from `cursor`, looking at no more than `budget` keys. All steps see the same
+    /// revision.
+    pub fn read_txn(
+        &self,
+        txn: &TxnRequest,
+        cursor: Option<TxnCursor>,
+        budget: usize,
+    ) -> Result<TxnStep, Refusal> {
+        self.space.read_txn(txn, cursor, budget)
+    }
+
     /// All changes of the main revisions in `from..=to`, in order, each with the pair as of the
     /// revision before it; none for a creation, and none if compaction took it (WA-9). Looks at no
     /// more than `budget` changes, but always tells a main revision whole.
@@ -231,7 +261,8 @@ impl Store {
         Position {
             applied: self.applied,
             revision: self.revision(),
-            compacted: self.compact_revision(),
+            compacted: self.space.removal().mark(),
+            removed: self.space.removal().finished(),
             state_hash: self.state_hash,
             sum: self.tally.sum,
             size: self.size,

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!  kind   rest of the key                            value
-//!  'a'                                               the position, 68 bytes (below)
+//!  'a'                                               the position, 76 bytes (below)
 //!  'k'    main (8 bytes) sub (8 bytes) ['t']         the record; 't' marks a tombstone (KV-33)
 //!  'l'    id (8 bytes)                               the lease (`lease.rs`)
 //!  'm'                                               the members, an encoded wire::Configuration
 //!
-//!  position:  format | index | term | revision | compact revision | state hash | sum | size | crc
-//!             8 bytes each, big-endian                                                      4
+//!  position:  format | index | term | revision | compacted | removed | state hash | sum | size | crc
+//!             8 bytes each, big-endian                                                         4
 //! ```
 //! Numbers are big-endian, so rows are in revision order and a new one goes to the end. The
 //! position is written in the same batch as the rows that it speaks of (KV-31); it comes first in
@@ -31,8 +31,10 @@ use super::mvcc::{Kind, Record, Revision};
 use crate::types::{Index, LeaseId, LogId, Term};
 
 /// The format that this version writes, and the only one that it reads.
-const FORMAT: u64 = 1;
-const WORDS: usize = 8;
+const FORMAT: u64 = 2;
+const WORDS: usize = 9;
+/// The number of a mark that is not there; marks count from 0.
+const NO_MARK: i64 = -1;
 
 const POSITION: u8 = b'a';
 const RECORD: u8 = b'k';
@@ -75,8 +77,10 @@ pub struct Position {
     pub applied: LogId,
     /// The current revision.
     pub revision: i64,
-    /// The oldest revision that may be read.
-    pub compacted: i64,
+    /// The oldest revision that may be read, if anything was ever compacted,
+    pub compacted: Option<i64>,
+    /// and the mark up to which what that gave up is removed (KV-28).
+    pub removed: Option<i64>,
     /// The rolling hash of all that was applied.
     pub state_hash: u64,
     /// What the other rows add up to.
@@ -173,7 +177,8 @@ impl Position {
             self.applied.index.0,
             self.applied.term.0,
             self.revision.cast_unsigned(),
-            self.compacted.cast_unsigned(),
+            self.compacted.unwrap_or(NO_MARK).cast_unsigned(),
+            self.removed.unwrap_or(NO_MARK).cast_unsigned(),
             self.state_hash,
             self.sum,
             self.size,
@@ -186,29 +191,33 @@ impl Position {
     /// Reads what is stored.
     pub fn parse(value: &[u8]) -> Result<Self, Damage> {
         let damage = |what: &str| Damage::row(&[POSITION], what);
-        let short = || damage("is not a position of 68 bytes");
+        let short = || damage("is not a position of 76 bytes");
         let (words, crc) = value.split_last_chunk::<4>().ok_or_else(short)?;
         if crc32c::crc32c(words) != u32::from_be_bytes(*crc) {
             return Err(damage("does not match its checksum"));
         }
         let numbers: Vec<u64> =
             words.as_chunks::<8>().0.iter().map(|word| u64::from_be_bytes(*word)).collect();
-        let [format, index, term, revision, compacted, state_hash, sum, size] = *numbers else {
+        let [format, index, term, revision, compacted, removed, state_hash, sum, size] = *numbers
+        else {
             return Err(short());
         };
         if format != FORMAT {
             return Err(damage("is of a format that this version does not know"));
         }
         let applied = LogId { index: Index(index), term: Term(term) };
-        let (revision, compacted) = (revision.cast_signed(), compacted.cast_signed());
-        let position = Self { applied, revision, compacted, state_hash, sum, size };
+        let mark = |word: u64| Some(word.cast_signed()).filter(|mark| *mark != NO_MARK);
+        let (revision, compacted, removed) =
+            (revision.cast_signed(), mark(compacted), mark(removed));
+        let position = Self { applied, revision, compacted, removed, state_hash, sum, size };
         position.check().map(|()| position)
     }
 
     fn check(&self) -> Result<(), Damage> {
-        let in_order = self.revision >= 1 && (0..=self.revision).contains(&self.compacted);
+        let marks = [self.removed, self.compacted, Some(self.revision)];
+        let in_order = marks.is_sorted() && marks.iter().flatten().all(|mark| *mark >= 0);
         let founded = self.applied.index.0 > 0 || (self.applied.term.0 == 0 && self.revision == 1);
-        if in_order && founded {
+        if in_order && founded && self.revision >= 1 {
             Ok(())
         } else {
             Err(Damage::row(&[POSITION], "holds an impossible state"))

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use prost::Message;
 use quorate_core::api::etcdserverpb::{
-    DeleteRangeRequest, DeleteRangeResponse, Member, PutRequest, PutResponse, RangeRequest,
-    RangeResponse,
+    CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, Member, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, TxnRequest, TxnResponse,
 };
 use quorate_core::api::mvccpb::KeyValue;
 use quorate_core::api::wire::command::Action;
@@ -16,7 +16,7 @@ use quorate_core::api::wire::{Command, Configuration, Publish};
 use quorate_core::api::{Refusal, Response};
 use quorate_core::raft::Entry;
 use quorate_core::random::Random;
-use quorate_core::store::{Applied, Batch, Damage, Image, Loader, Row, Step, Store};
+use quorate_core::store::{Applied, Batch, Damage, Image, Left, Loader, Row, Step, Store, TxnStep};
 use quorate_core::types::{Index, NodeId, RequestId, Term};
 
 /// The durable table: what the disk holds after some batches.
@@ -66,6 +66,24 @@ impl Node {
         match self.answer(Action::DeleteRange(delete(key, end))).unwrap() {
             Response::DeleteRange(response) => response,
             other => panic!("a delete answered {other:?}"),
+        }
+    }
+
+    pub fn compact(&mut self, revision: i64) -> Result<Response, Refusal> {
+        self.answer(Action::Compact(CompactionRequest { revision, physical: false }))
+    }
+
+    /// One step of removal.
+    pub fn sweep(&mut self, budget: usize) -> Left {
+        let swept = self.store.sweep(budget);
+        self.image.push(swept.rows);
+        swept.left
+    }
+
+    pub fn txn(&mut self, txn: TxnRequest) -> Result<TxnResponse, Refusal> {
+        match self.answer(Action::Txn(txn))? {
+            Response::Txn(response) => Ok(response),
+            other => panic!("a transaction answered {other:?}"),
         }
     }
 
@@ -151,6 +169,20 @@ pub fn read_in_steps(
         match store.range(request, cursor, budget)? {
             Step::Done(response) => return Ok(response),
             Step::More(more) => cursor = Some(more),
+        }
+    }
+}
+
+pub fn read_txn(
+    store: &Store,
+    request: &TxnRequest,
+    budget: usize,
+) -> Result<TxnResponse, Refusal> {
+    let mut cursor = None;
+    loop {
+        match store.read_txn(request, cursor, budget)? {
+            TxnStep::Done(response) => return Ok(response),
+            TxnStep::More(more) => cursor = Some(more),
         }
     }
 }

@@ -90,14 +90,7 @@ impl Judge {
         let header = response.header.unwrap().revision;
         assert_eq!(header, now, "created: not at the revision of that moment");
         let start = if request.start_revision == 0 { header + 1 } else { request.start_revision };
-        let watcher = Watcher {
-            request,
-            start,
-            last: (0, 0),
-            read: 0,
-            bookmark: 0,
-            cut: false,
-        };
+        let watcher = Watcher { request, start, last: (0, 0), read: 0, bookmark: 0, cut: false };
         let before = self.watchers.insert(response.watch_id, watcher);
         assert!(before.is_none(), "created: two watchers have the id {}", response.watch_id);
     }

@@ -92,9 +92,8 @@ impl Play {
     fn create(&mut self, stream: u64) {
         self.created += 1;
         let now = self.rig.ledger.current();
-        let about = |random: &mut Random| {
-            (now - 20 + i64::try_from(random.below(28)).unwrap()).max(0)
-        };
+        let about =
+            |random: &mut Random| (now - 20 + i64::try_from(random.below(28)).unwrap()).max(0);
         let start_revision = match self.random.below(6) {
             0 | 1 => 0,
             2..5 => about(&mut self.random),

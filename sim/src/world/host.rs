@@ -276,7 +276,7 @@ impl World {
     }
 
     fn load_store(&self, at: usize) -> Result<Store, quorate_core::store::Damage> {
-        let mut loader = Loader::planted(self.planted, id(at));
+        let mut loader = Loader::with_planted(self.planted, id(at));
         for (key, value) in self.hosts[at].vault.rows() {
             loader.row(&key, &value)?;
         }

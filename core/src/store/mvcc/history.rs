@@ -12,6 +12,7 @@
 //! Invariants:
 //! - H1. The changes have strictly rising main revisions: in one, a key changes once (KV-6).
 //! - H2. A tombstone follows a put (KV-5), unless compaction took what was before it.
+//! - H3. Compaction takes the oldest changes first; with the last one the history goes.
 //!
 //! Not here: the keys (`key_index.rs`), what was written (`record.rs`).
 
@@ -96,6 +97,29 @@ impl History {
         let changes = self.changes();
         let later = changes.partition_point(|change| change.main <= main);
         changes[..later].last().and_then(Change::exists)
+    }
+
+    /// The changes before a main revision, oldest first, and with `itself` the one in it.
+    pub fn until(&self, at: Revision, itself: bool) -> impl Iterator<Item = Revision> {
+        let changes = self.changes();
+        let before = changes
+            .partition_point(|change| change.main < at.main || (itself && change.main == at.main));
+        changes[..before].iter().map(Change::at)
+    }
+
+    /// Drops the oldest changes. Tells whether any is left; if none is, so is the history.
+    pub fn forget(&mut self, oldest: usize) -> bool {
+        let left = self.changes().len() - oldest;
+        if let Self::Many(changes) = self {
+            match *changes.as_slice() {
+                [.., last] if left == 1 => *self = Self::One(last),
+                _ => {
+                    changes.drain(..oldest);
+                    changes.shrink_to(2 * left);
+                }
+            }
+        }
+        left > 0
     }
 
     fn changes(&self) -> &[Change] {

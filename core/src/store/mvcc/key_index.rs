@@ -15,8 +15,11 @@
 //! - K1. The first name of an inner node is its own name, that of the root is empty: every key has
 //!   exactly one leaf.
 //! - K2. `live` of a node is the number of keys below it that exist now.
+//! - K3. All leaves are on one level.
 //!
 //! Not here: how a page is laid out (`page.rs`), what the records say (`record.rs`).
+
+mod prune;
 
 use alloc::vec::Vec;
 use core::slice;

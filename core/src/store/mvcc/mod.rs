@@ -29,29 +29,37 @@
 //!
 //! Not here: rows (`store/rows.rs`), ranges with all their options (`range.rs`).
 
+mod compact;
+mod compare;
 mod events;
 mod history;
 mod key_index;
 mod page;
 mod pins;
 mod range;
+mod read_txn;
 mod record;
 mod records;
+mod window;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+pub use self::compact::{Left, Removal};
 pub use self::events::Events;
 pub use self::pins::Pin;
 pub use self::range::{Cursor, Step};
+pub use self::read_txn::{TxnCursor, TxnStep};
 pub use self::record::{Kind, Record, View};
+pub use self::window::Window;
 
 use self::history::{Change, History};
 use self::key_index::KeyIndex;
-use self::pins::Pins;
 use self::records::Records;
 use crate::api::KeyRange;
+use crate::planted;
+use crate::planted::Bug;
 
 /// A moment of the key space: a transaction, and the place of a change inside it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -88,36 +96,39 @@ pub struct Written {
 #[derive(Clone, Debug)]
 pub struct KeySpace {
     revision: i64,
-    compacted: i64,
+    /// Changes in the transaction that is under way.
+    written: u32,
+    removal: Removal,
     index: KeyIndex,
     records: Records,
-    pins: Pins,
     scratch: Vec<u8>,
+    planted: Option<Bug>,
 }
 
 impl KeySpace {
     /// No keys, at revision 1 (KV-1).
-    pub fn new() -> Self {
-        Self {
-            revision: 1,
-            compacted: 0,
-            index: KeyIndex::new(),
-            records: Records::default(),
-            pins: Pins::default(),
-            scratch: Vec::new(),
-        }
+    pub fn new(planted: Option<Bug>) -> Self {
+        Self::at(1, Removal::default(), planted)
     }
 
     /// The key space at a position, before its records are restored.
-    pub fn at(revision: i64, compacted: i64) -> Self {
-        Self { revision, compacted, ..Self::new() }
+    pub fn at(revision: i64, removal: Removal, planted: Option<Bug>) -> Self {
+        Self {
+            revision,
+            written: 0,
+            removal,
+            index: KeyIndex::new(),
+            records: Records::default(),
+            scratch: Vec::new(),
+            planted,
+        }
     }
 
     /// Takes back a stored record; they come in order, and the caller has checked them (M2).
     pub fn restore(&mut self, at: Revision, record: Record) {
         let change = match record.kind() {
-            Kind::Put => Change::put(at),
-            Kind::Tombstone => Change::delete(at),
+            Kind::Tombstone if !planted!(self.planted, Bug::GenerationsMixed) => Change::delete(at),
+            Kind::Put | Kind::Tombstone => Change::put(at),
         };
         self.index.change(record.key(), change);
         self.records.push(at, record);
@@ -130,22 +141,40 @@ impl KeySpace {
 
     /// The oldest revision that may be read; 0 if nothing was ever compacted.
     pub fn compacted(&self) -> i64 {
-        self.compacted
+        self.removal.mark().unwrap_or(0)
+    }
+
+    /// The revisions that may be read.
+    pub fn window(&self) -> Window {
+        Window { oldest: self.removal.mark(), newest: self.revision }
+    }
+
+    /// How far compaction has come.
+    pub fn removal(&self) -> &Removal {
+        &self.removal
     }
 
     /// Keeps what can be read at this moment from being removed, until the pin is dropped.
     pub fn pin(&self) -> Pin {
-        self.pins.pin()
+        self.removal.pins.pin()
+    }
+
+    /// Begins a transaction: all writes up to the next one share a main revision.
+    pub fn begin(&mut self) {
+        self.written = 0;
+    }
+
+    /// The revision of the next change.
+    fn next(&mut self) -> Revision {
+        self.revision += i64::from(self.written == 0);
+        let at = Revision { main: self.revision, sub: self.written };
+        self.written += 1;
+        at
     }
 
     /// How many keys exist.
     pub fn keys(&self) -> usize {
         self.index.live()
-    }
-
-    /// All records, oldest first.
-    pub fn records(&self) -> impl Iterator<Item = (Revision, &Record)> {
-        self.records.iter()
     }
 
     /// The newest pair of a key, if it exists.
@@ -159,27 +188,26 @@ impl KeySpace {
         Some((at, self.records.get(at)))
     }
 
-    /// Writes a pair in a transaction of its own.
+    /// Writes a pair.
     pub fn put(&mut self, put: Put<'_>) -> Written {
-        let at = Revision { main: self.revision + 1, sub: 0 };
+        let at = self.next();
         let previous =
             self.index.change(put.key, Change::put(at)).map(|at| self.records.get(at).clone());
         let view = next_version(at, put, previous.as_ref().map(Record::view));
         let record = Record::new(&view, &mut self.scratch);
         self.records.push(at, record.clone());
-        self.revision = at.main;
         Written { at, record, previous }
     }
 
-    /// Removes every key of a range in one transaction, in key order (KV-19). Writes nothing where
-    /// there is none (KV-5).
+    /// Removes every key of a range, in key order (KV-19). Writes nothing where there is none
+    /// (KV-5).
     pub fn delete(&mut self, range: KeyRange<'_>) -> Vec<Written> {
         let doomed = self.index.walk(range).filter_map(History::live);
         let doomed = doomed.map(|at| self.records.get(at).clone()).collect();
         self.bury_all(doomed)
     }
 
-    /// Removes these keys, which exist and are in order, in one transaction.
+    /// Removes these keys, which exist and are in order.
     pub fn delete_keys(&mut self, keys: &[Box<[u8]>]) -> Vec<Written> {
         assert!(keys.is_sorted() || cfg!(planted), "LE-6: keys end in key order");
         let pair = |key: &Box<[u8]>| self.get(key).expect("a key to delete").clone();
@@ -188,18 +216,11 @@ impl KeySpace {
     }
 
     fn bury_all(&mut self, doomed: Vec<Record>) -> Vec<Written> {
-        let (main, subs) = (self.revision + 1, 0..);
-        let written: Vec<Written> = subs
-            .zip(doomed)
-            .map(|(sub, previous)| self.bury(Revision { main, sub }, previous))
-            .collect();
-        if !written.is_empty() {
-            self.revision = main;
-        }
-        written
+        doomed.into_iter().map(|previous| self.bury(previous)).collect()
     }
 
-    fn bury(&mut self, at: Revision, previous: Record) -> Written {
+    fn bury(&mut self, previous: Record) -> Written {
+        let at = self.next();
         let before = self.index.change(previous.key(), Change::delete(at));
         assert!(before.is_some(), "M3: {at} deletes a key that exists");
         let record = Record::new(&View::tombstone(previous.key()), &mut self.scratch);

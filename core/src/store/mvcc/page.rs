@@ -73,6 +73,18 @@ impl<T> Page<T> {
         }
     }
 
+    /// Whether it would do its neighbour good to take it in.
+    pub fn is_small(&self) -> bool {
+        self.items.len() <= MAX_KEYS / 4 && self.text.len() <= MAX_TEXT / 4
+    }
+
+    /// Whether one page can hold these keys and those of the page behind it, and not be full.
+    pub fn fits_with(&self, upper: &Self) -> bool {
+        let keys = self.items.len() + upper.items.len();
+        keys <= MIN_KEYS
+            || (keys <= MAX_KEYS && self.unshared_len() + upper.unshared_len() <= MAX_TEXT)
+    }
+
     /// Puts a new key at the place where `find` says that it would have to go.
     pub fn insert(&mut self, place: usize, key: &[u8], item: T) {
         self.share(key);
@@ -89,6 +101,34 @@ impl<T> Page<T> {
         self.items.insert(place, item);
         self.newest = place;
         self.check_neighbours(place);
+    }
+
+    /// Takes a key out.
+    pub fn remove(&mut self, place: usize) -> T {
+        let (start, end) = (self.start(place), self.ends[place] as usize);
+        self.text.drain(start..end);
+        self.ends.remove(place);
+        for later in &mut self.ends[place..] {
+            *later -= narrow(end - start);
+        }
+        if self.ends.is_empty() {
+            (self.text, self.shared) = (Vec::new(), 0);
+        }
+        let item = self.items.remove(place);
+        self.newest = 0;
+        give_room_back(&mut self.text);
+        give_room_back(&mut self.ends);
+        give_room_back(&mut self.items);
+        item
+    }
+
+    /// Takes over the keys of the page behind this one.
+    pub fn append(&mut self, upper: Self) {
+        let keys: Vec<Vec<u8>> = (0..upper.ends.len()).map(|place| upper.key(place)).collect();
+        for (key, item) in keys.into_iter().zip(upper.items) {
+            self.insert(self.ends.len(), &key, item);
+        }
+        self.newest = 0;
     }
 
     /// Cuts off the upper part. Returns it with its first key.
@@ -157,6 +197,11 @@ impl<T> Page<T> {
         (text, ends)
     }
 
+    /// Bytes of all keys if none of them shared any.
+    fn unshared_len(&self) -> usize {
+        self.text.len() + self.shared * self.ends.len().saturating_sub(1)
+    }
+
     fn check_neighbours(&self, place: usize) {
         let below = place == 0 || self.rest(place - 1) < self.rest(place);
         let above = place + 1 == self.ends.len() || self.rest(place) < self.rest(place + 1);
@@ -185,6 +230,13 @@ pub fn shared_len(a: &[u8], b: &[u8]) -> usize {
 fn make_room<T>(vec: &mut Vec<T>, more: usize) {
     if vec.capacity() - vec.len() < more {
         vec.reserve_exact(more.max(vec.len() / 8).max(4));
+    }
+}
+
+/// Shrinks when more than half is empty: seldom, and never far behind.
+fn give_room_back<T>(vec: &mut Vec<T>) {
+    if vec.capacity() > 2 * vec.len() {
+        vec.shrink_to_fit();
     }
 }
 

@@ -14,15 +14,17 @@
 //! - G1. All steps of a read see one revision; the header shows the one that was current when the
 //!   read began (KV-11), so that a watch from there on misses nothing.
 //! - G2. `count` is the number of keys at that revision, whatever limit and filters say (KV-12).
+//! - G3. A compaction between two steps does not end a read: its cursor pins what it reads.
 //!
 //! Not here: who may read; when a read is recent enough (`raft/read.rs`).
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::KeySpace;
 use super::history::History;
+use super::pins::Pin;
 use super::record::View;
+use super::{KeySpace, Window};
 use crate::api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use crate::api::etcdserverpb::{RangeRequest, RangeResponse, ResponseHeader};
 use crate::api::mvccpb::KeyValue;
@@ -47,6 +49,8 @@ pub struct Cursor {
     current: i64,
     /// The first key not read yet; none at the beginning.
     next: Option<Vec<u8>>,
+    /// Keeps what is not read yet from being removed.
+    pin: Option<Pin>,
     /// Keys counted so far,
     count: usize,
     /// or all of them, counted beforehand.
@@ -83,46 +87,54 @@ impl KeySpace {
         budget: usize,
     ) -> Result<Step, Refusal> {
         assert!(budget > 0, "a step without a budget gets nowhere");
+        self.range_in(request, self.window(), cursor, &mut { budget })
+    }
+
+    /// Reads as if these were the revisions that can be read. Takes from `budget` what it looks at.
+    pub fn range_in(
+        &self,
+        request: &RangeRequest,
+        window: Window,
+        cursor: Option<Cursor>,
+        budget: &mut usize,
+    ) -> Result<Step, Refusal> {
         check_range(request)?;
         let plan = Plan::new(request)?;
         let mut cursor = match cursor {
             Some(cursor) => cursor,
-            None => self.open(&plan)?,
+            None => self.open(&plan, window)?,
         };
-        if self.advance(&plan, &mut cursor, budget) {
-            Ok(Step::Done(cursor.answer(&plan)))
-        } else {
-            Ok(Step::More(cursor))
+        if !self.removal.keeps(cursor.at) {
+            return Err(Refusal::Compacted); // The store was replaced under it.
         }
+        if self.advance(&plan, &mut cursor, budget) {
+            return Ok(Step::Done(cursor.answer(&plan)));
+        }
+        cursor.pin.get_or_insert_with(|| self.pin());
+        Ok(Step::More(cursor))
     }
 
     /// Fixes the revision to read (KV-10).
-    fn open(&self, plan: &Plan<'_>) -> Result<Cursor, Refusal> {
-        let asked = plan.request.revision;
-        if asked > self.revision {
-            return Err(Refusal::FutureRevision);
-        }
-        let at = if asked <= 0 { self.revision } else { asked };
-        if at < self.compacted {
-            return Err(Refusal::Compacted);
-        }
+    fn open(&self, plan: &Plan<'_>, window: Window) -> Result<Cursor, Refusal> {
+        let at = window.pick(plan.request.revision)?;
         // The index knows the count of the present without a walk; one key needs no counting.
-        let counted = at == self.revision && !matches!(plan.keys, KeyRange::One(_));
+        let counted = at == self.revision() && !matches!(plan.keys, KeyRange::One(_));
         let count = if counted { self.index.count(plan.keys) } else { 0 };
-        let (current, next, kvs) = (self.revision, None, Vec::new());
-        Ok(Cursor { at, current, next, count, counted, matched: 0, kvs })
+        let (next, pin, kvs) = (None, None, Vec::new());
+        Ok(Cursor { at, current: window.newest, next, pin, count, counted, matched: 0, kvs })
     }
 
     /// Takes one step. Tells whether it was the last one.
-    fn advance(&self, plan: &Plan<'_>, cursor: &mut Cursor, budget: usize) -> bool {
+    fn advance(&self, plan: &Plan<'_>, cursor: &mut Cursor, budget: &mut usize) -> bool {
         let next = cursor.next.take();
-        let keys = plan.keys_from(next.as_deref());
+        let keys = next.as_deref().map_or(plan.keys, |next| plan.keys.going_on_at(next));
         let mut walk = self.index.walk(keys);
-        for history in walk.by_ref().take(budget) {
+        for history in walk.by_ref().take(*budget) {
             if cursor.is_complete(plan) {
                 return true;
             }
             self.visit(plan, cursor, history);
+            *budget -= 1;
         }
         let left = walk.next().filter(|_| !cursor.is_complete(plan));
         cursor.next = left.map(|history| self.key_of(history).to_vec());
@@ -191,17 +203,6 @@ impl<'a> Plan<'a> {
             first_win,
             request,
         })
-    }
-
-    /// What is left of the range from `next` on.
-    fn keys_from<'b>(&'b self, next: Option<&'b [u8]>) -> KeyRange<'b> {
-        let Some(next) = next else { return self.keys };
-        match self.keys {
-            // Nothing: an interval that ends where it begins.
-            KeyRange::One(_) => KeyRange::Span(next, next),
-            KeyRange::Span(_, end) => KeyRange::Span(next, end),
-            KeyRange::From(_) => KeyRange::From(next),
-        }
     }
 
     /// The revision filters (KV-13); a bound of zero is not set.

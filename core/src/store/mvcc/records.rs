@@ -9,7 +9,8 @@
 //! besides its own bytes, where an entry of an ordered map would take 60.
 //!
 //! Invariants:
-//! - R1. Revisions rise strictly from record to record. No page is empty.
+//! - R1. Revisions rise strictly from record to record. No page is empty, and `first` is at or below
+//!   its first record.
 //!
 //! Not here: whose revision it is (`key_index.rs`).
 
@@ -29,6 +30,7 @@ pub struct Records {
 
 #[derive(Clone, Debug)]
 struct Page {
+    /// Of its first record, until that one goes.
     first: Revision,
     slots: Vec<Slot>,
 }
@@ -66,6 +68,32 @@ impl Records {
         record.unwrap_or_else(|| panic!("R1: there is no record {at}"))
     }
 
+    /// Takes a record out. Bounded work: a page moves up, or becomes one with a neighbour.
+    pub fn remove(&mut self, at: Revision) -> Record {
+        let behind = self.pages.partition_point(|page| page.first <= at);
+        let page = behind.checked_sub(1).expect("R1: every record has a page");
+        let record = self.pages[page].remove(at).unwrap_or_else(|| panic!("R1: no record {at}"));
+        if self.pages[page].slots.is_empty() {
+            self.pages.remove(page);
+        } else if self.pages[page].slots.len() <= PAGE / 4 {
+            self.merge(page);
+        }
+        record
+    }
+
+    /// Makes a small page one with a neighbour, if together they are no more than half full.
+    fn merge(&mut self, page: usize) {
+        for lower in [page.checked_sub(1), Some(page)].into_iter().flatten() {
+            let Some([first, second]) = self.pages.get(lower..lower + 2) else { continue };
+            let newest = second.slots.last().expect("R1: no page is empty").at(second.first);
+            let fits = first.slots.len() + second.slots.len() <= PAGE / 2;
+            if fits && offset(first.first, newest).is_some() {
+                let second = self.pages.remove(lower + 1);
+                return self.pages[lower].append(second);
+            }
+        }
+    }
+
     /// Those at or after a revision, oldest first.
     pub fn since(&self, from: Revision) -> impl Iterator<Item = (Revision, &Record)> {
         let behind = self.pages.partition_point(|page| page.first <= from);
@@ -84,20 +112,38 @@ impl Records {
 }
 
 impl Page {
+    fn remove(&mut self, at: Revision) -> Option<Record> {
+        let place = self.place(at)?;
+        let slot = self.slots.remove(place);
+        if self.slots.capacity() > 2 * self.slots.len() {
+            self.slots.shrink_to_fit();
+        }
+        Some(slot.record)
+    }
+
+    /// Takes over the records of the page behind this one.
+    fn append(&mut self, other: Self) {
+        let shift = offset(self.first, other.first).expect("the newest of them is near enough");
+        self.slots.reserve_exact(other.slots.len());
+        let moved = other.slots.into_iter().map(|slot| Slot { main: slot.main + shift, ..slot });
+        self.slots.extend(moved);
+    }
+
     fn iter(&self) -> impl Iterator<Item = (Revision, &Record)> {
         self.slots.iter().map(|slot| (slot.at(self.first), &slot.record))
     }
 
     fn get(&self, at: Revision) -> Option<&Record> {
+        self.place(at).map(|place| &self.slots[place].record)
+    }
+
+    fn place(&self, at: Revision) -> Option<usize> {
         let main = offset(self.first, at)?;
         let wanted = (main, at.sub);
         let place = |slot: &Slot| (slot.main, slot.sub);
         match self.slots.get(main as usize) {
-            Some(guess) if place(guess) == wanted => Some(&guess.record),
-            _ => {
-                let found = self.slots.binary_search_by_key(&wanted, place).ok()?;
-                Some(&self.slots[found].record)
-            }
+            Some(guess) if place(guess) == wanted => Some(main as usize),
+            _ => self.slots.binary_search_by_key(&wanted, place).ok(),
         }
     }
 }
