@@ -40,35 +40,49 @@ pub struct Swept {
 
 /// Answers that wait until removal has come so far and that is durable (Y2).
 #[derive(Clone, PartialEq, Debug)]
-pub struct Held<T>(Vec<(i64, RequestId, T)>);
+pub struct Held<T> {
+    durable: Option<i64>,
+    waiting: Vec<(i64, RequestId, T)>,
+}
 
 impl<T> Default for Held<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { durable: None, waiting: Vec::new() }
     }
 }
 
 impl<T> Held<T> {
     /// Holds an answer until removal up to `mark` is durable.
     pub fn hold(&mut self, mark: i64, id: RequestId, answer: T) {
-        self.0.push((mark, id, answer));
+        self.waiting.push((mark, id, answer));
     }
 
     /// Takes over what another one holds.
     pub fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+        self.waiting.append(&mut other.waiting);
     }
 
-    /// Lets go of what waited for no more than this: a batch whose `removed` this is was synced.
-    pub fn release(&mut self, removed: Option<i64>) -> Vec<(RequestId, T)> {
-        let due = self.0.extract_if(.., |(mark, ..)| Some(*mark) <= removed);
+    /// A batch was synced whose `removed` this is, or it was read back at start.
+    pub fn synced(&mut self, removed: Option<i64>) {
+        self.durable = self.durable.max(removed);
+    }
+
+    /// Lets go of those who need not wait any more.
+    pub fn release(&mut self) -> Vec<(RequestId, T)> {
+        let due = self.waiting.extract_if(.., |(mark, ..)| Some(*mark) <= self.durable);
         due.map(|(_, id, answer)| (id, answer)).collect()
+    }
+
+    /// Whether somebody waits for no more than that a batch with this `removed` is synced.
+    #[must_use]
+    pub fn would_release(&self, removed: Option<i64>) -> bool {
+        self.waiting.iter().any(|(mark, ..)| Some(*mark) <= removed)
     }
 
     /// Whether nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.waiting.is_empty()
     }
 }
 

@@ -9,6 +9,9 @@ use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use quorate_core::api::Response;
+use quorate_core::api::etcdserverpb::response_op::Response as Operation;
+use quorate_core::api::etcdserverpb::{ResponseOp, TxnResponse};
 use quorate_core::raft::RoleKind;
 
 use crate::serve::peer::Peers;
@@ -45,6 +48,10 @@ pub struct Metrics {
     pub deletes: Counter,
     /// Ranges served.
     pub ranges: Counter,
+    /// Transactions of more than one operation.
+    pub txns: Counter,
+    /// Records that compaction gave up and that are removed.
+    pub removed: Counter,
     /// Proposals that ended without an answer of the store.
     pub failed_proposals: Counter,
     /// Reads that could not be confirmed.
@@ -87,6 +94,48 @@ impl Histogram {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Metrics {
+    /// Counts what an applied command did.
+    pub fn count_applied(&self, response: &Response) {
+        match response {
+            Response::Put(_) => self.puts.add(1),
+            Response::DeleteRange(done) => self.deletes.add(done.deleted.unsigned_abs()),
+            Response::Txn(done) => self.count_txn(done),
+            Response::Compact(_)
+            | Response::LeaseGrant(_)
+            | Response::LeaseRevoke(_)
+            | Response::Done => {}
+        }
+    }
+
+    /// Counts what a transaction did, on all its levels.
+    pub fn count_txn(&self, txn: &TxnResponse) {
+        if self.count_operations(txn) > 1 {
+            self.txns.add(1);
+        }
+    }
+
+    fn count_operations(&self, txn: &TxnResponse) -> usize {
+        let count = |operation: &ResponseOp| match &operation.response {
+            Some(Operation::ResponseTxn(nested)) => self.count_operations(nested),
+            Some(Operation::ResponseRange(_)) => {
+                self.ranges.add(1);
+                1
+            }
+            Some(Operation::ResponsePut(_)) => {
+                self.puts.add(1);
+                1
+            }
+            Some(Operation::ResponseDeleteRange(done)) => {
+                self.deletes.add(done.deleted.unsigned_abs());
+                1
+            }
+            None => 0,
+        };
+        txn.responses.iter().map(count).sum()
     }
 }
 
@@ -188,6 +237,9 @@ fn store(page: &mut Page, replica: &Replica) {
     page.counter("etcd_mvcc_put_total", "Puts applied.", metrics.puts.get());
     page.counter("etcd_mvcc_delete_total", "Keys deleted.", metrics.deletes.get());
     page.counter("etcd_mvcc_range_total", "Ranges served.", metrics.ranges.get());
+    page.counter("etcd_mvcc_txn_total", "Transactions carried out.", metrics.txns.get());
+    let (name, removed) = ("etcd_debugging_mvcc_db_compaction_keys_total", metrics.removed.get());
+    page.counter(name, "Stored revisions removed by compaction.", removed);
     let quota = crate::service::QUOTA_BYTES;
     page.gauge("etcd_server_quota_backend_bytes", "Quota in force.", quota);
 }

@@ -8,15 +8,15 @@
 //!
 //! Not here: what is right. Requests are checked, routed, timed out and answered by core.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use quorate_core::actors::Answer;
-use quorate_core::api::etcdserverpb::{RangeRequest, RangeResponse};
+use quorate_core::api::etcdserverpb::{RangeRequest, RangeResponse, TxnRequest, TxnResponse};
 use quorate_core::api::{Failure, Header, Refusal, Response, Unavailable};
 use quorate_core::member::{Config, Input};
-use quorate_core::request::Request;
-use quorate_core::store::{Step, Store};
+use quorate_core::request::{Request, TxnKind};
+use quorate_core::store::{Held, Step, Store, TxnStep};
 use quorate_core::types::{LeaseLife, RequestId, Seconds};
 use quorate_core::wal::Identity;
 
@@ -48,6 +48,8 @@ pub struct Replica {
     /// How long streams of clients that ask for a leader go on without one (NL-2).
     pub leaderless: Duration,
     store: RwLock<Store>,
+    /// Answers that wait for removal to be durable.
+    held: Mutex<Held<Answer>>,
 }
 
 /// A question about a lease that is on its way.
@@ -70,6 +72,8 @@ impl Inquiry<'_> {
 impl Replica {
     /// Puts a member together.
     pub fn new(config: &Config, waiters: Waiters, vitals: Vitals, store: Store) -> Self {
+        let mut held = Held::default();
+        held.synced(store.removed());
         Self {
             identity: Identity { cluster: config.cluster, member: config.id },
             inbox: Mailbox::new(INBOX),
@@ -79,6 +83,7 @@ impl Replica {
             lease_floor: config.lease_floor(),
             leaderless: TICK * 3 * u32::try_from(config.election.0).unwrap_or(u32::MAX / 3),
             store: RwLock::new(store),
+            held: Mutex::new(held),
         }
     }
 
@@ -90,6 +95,16 @@ impl Replica {
     /// The store, for the apply thread.
     pub fn store_mut(&self) -> RwLockWriteGuard<'_, Store> {
         self.store.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is held back, then answers those who need not wait any more.
+    pub fn hold_back<T>(&self, change: impl FnOnce(&mut Held<Answer>) -> T) -> T {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut held);
+        let due = held.release();
+        drop(held);
+        self.waiters.answer(due);
+        result
     }
 
     /// The response header of this moment, but for the revision.
@@ -151,6 +166,25 @@ impl Replica {
                     return Ok(response);
                 }
                 Step::More(next) => cursor = Some(next),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Carries out a transaction that only reads. The header of the answer is complete.
+    pub async fn read_txn(&self, txn: &TxnRequest, kind: TxnKind) -> Result<TxnResponse, Failure> {
+        if !self.waiters.may_read_locally(kind == TxnKind::SerializableRead) {
+            self.confirm().await?;
+        }
+        let mut cursor = None;
+        loop {
+            let step = self.store().read_txn(txn, cursor.take(), KEYS_PER_STEP)?;
+            match step {
+                TxnStep::Done(mut response) => {
+                    self.header().complete(&mut response.header);
+                    return Ok(response);
+                }
+                TxnStep::More(next) => cursor = Some(next),
             }
             tokio::task::yield_now().await;
         }

@@ -104,6 +104,7 @@ pub struct StorageThread {
 /// What was written since the last sync.
 struct Unsynced {
     applied: Index,
+    removed: Option<i64>,
     bytes: usize,
     due: Instant,
 }
@@ -129,13 +130,14 @@ impl StorageThread {
     }
 
     fn write(&self, batch: Batch, unsynced: &mut Option<Unsynced>) {
-        let applied = batch.applied.index;
+        let (applied, removed) = (batch.applied.index, batch.removed);
         let written = self.storage.write(batch).unwrap_or_else(|error| self.give_up(&error));
         let due = Instant::now() + SYNC_AGE;
-        let state = unsynced.get_or_insert(Unsynced { applied, bytes: 0, due });
-        state.applied = applied;
+        let state = unsynced.get_or_insert(Unsynced { applied, removed, bytes: 0, due });
+        (state.applied, state.removed) = (applied, removed);
         state.bytes += written;
-        if state.bytes >= SYNC_BYTES || Instant::now() >= state.due {
+        let awaited = self.replica.hold_back(|held| held.would_release(removed));
+        if awaited || state.bytes >= SYNC_BYTES || Instant::now() >= state.due {
             self.sync(unsynced);
         }
     }
@@ -146,6 +148,7 @@ impl StorageThread {
         self.storage.sync().unwrap_or_else(|error| self.give_up(&error));
         self.replica.metrics.store_syncs.observe(begin.elapsed());
         self.replica.inbox.push(Input::Stored(state.applied));
+        self.replica.hold_back(|held| held.synced(state.removed));
     }
 
     fn give_up(&self, error: &str) -> ! {

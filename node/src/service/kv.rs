@@ -1,12 +1,13 @@
-//! Put, Range, DeleteRange. Txn and Compact answer Unimplemented.
+//! Range, Put, DeleteRange, Txn, Compact.
 
 use std::sync::Arc;
 
 use quorate_core::api::etcdserverpb::{
-    DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
+    CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest,
+    PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
 };
 use quorate_core::api::{Failure, Response as Applied};
-use quorate_core::request::{self, MAX_REQUEST_BYTES};
+use quorate_core::request::{self, MAX_REQUEST_BYTES, TxnKind};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::rpc::etcdserverpb::kv_server;
@@ -56,9 +57,53 @@ impl kv_server::Kv for Kv {
         self.0.header().complete(&mut response.header);
         Ok(Response::new(response))
     }
+
+    async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        check_leader(request.metadata(), &self.0)?;
+        let txn = request.into_inner();
+        let response = match request::txn_kind(&txn) {
+            TxnKind::Write => self.write(txn).await,
+            kind @ (TxnKind::LinearizableRead | TxnKind::SerializableRead) => {
+                self.read(&txn, kind).await
+            }
+        };
+        response.map(Response::new)
+    }
+
+    async fn compact(
+        &self,
+        request: Request<CompactionRequest>,
+    ) -> Result<Response<CompactionResponse>, Status> {
+        check_leader(request.metadata(), &self.0)?;
+        let compaction = request.into_inner();
+        let applied =
+            self.0.propose(|id| request::compact(id, compaction, MAX_REQUEST_BYTES)).await;
+        let applied = applied.map_err(|failure| self.failed(failure))?;
+        let Applied::Compact(mut response) = applied else { astray("compaction") };
+        self.0.header().complete(&mut response.header);
+        Ok(Response::new(response))
+    }
 }
 
 impl Kv {
+    async fn write(&self, txn: TxnRequest) -> Result<TxnResponse, Status> {
+        let applied = self.0.propose(|id| request::txn(id, txn, MAX_REQUEST_BYTES)).await;
+        let applied = applied.map_err(|failure| self.failed(failure))?;
+        let Applied::Txn(mut response) = applied else { astray("transaction") };
+        self.0.header().complete(&mut response.header);
+        Ok(response)
+    }
+
+    async fn read(&self, txn: &TxnRequest, kind: TxnKind) -> Result<TxnResponse, Status> {
+        request::check_txn(txn).map_err(status)?;
+        let response = self.0.read_txn(txn, kind).await;
+        let metrics = &self.0.metrics;
+        let counted = |failure| count_failure(failure, &metrics.failed_confirmations);
+        let response = response.map_err(counted).map_err(status)?;
+        metrics.count_txn(&response);
+        Ok(response)
+    }
+
     fn failed(&self, failure: Failure) -> Status {
         status(count_failure(failure, &self.0.metrics.failed_proposals))
     }
