@@ -63,7 +63,7 @@ use prost::Message as _;
 use self::calls::Calls;
 use self::clocks::{Clocks, Renewal};
 use self::rounds::{Batch, Call, Caller, Rounds};
-use super::{ASK_AGAIN, Member, Output};
+use super::{Member, Output};
 use crate::api::wire::command::Action;
 use crate::api::wire::{Command, LeaseCheckpoint, LeaseRemaining};
 use crate::planted;
@@ -200,7 +200,7 @@ impl Member {
     pub(super) fn repeat_lease_questions(&mut self) {
         // What a leader asks itself is not lost.
         if !self.raft.leads() {
-            self.leases.calls.repeat_older(self.now, ASK_AGAIN);
+            self.leases.calls.repeat_late(self.now);
         }
     }
 

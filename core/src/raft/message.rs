@@ -208,12 +208,11 @@ impl fmt::Display for Message {
             }
             Self::AskLeases { boot, questions } => {
                 write!(f, "{kind} {boot:x}")?;
-                questions.iter().try_for_each(|question| write!(f, ".{question}"))
+                questions.iter().try_for_each(|question| write!(f, " {question}"))
             }
             Self::TellLeases { boot, index, answers } => {
-                write!(f, "{kind} {boot:x}")?;
-                answers.iter().try_for_each(|answer| write!(f, ".{answer}"))?;
-                write!(f, " index={index}")
+                write!(f, "{kind} {boot:x} index={index}")?;
+                answers.iter().try_for_each(|answer| write!(f, " {answer}"))
             }
         }
     }
@@ -221,16 +220,16 @@ impl fmt::Display for Message {
 
 impl fmt::Display for LeaseQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wish = if self.renew { "renew" } else { "look at" };
-        write!(f, "{} {wish} {}", self.n, self.lease)
+        let wish = if self.renew { "renew" } else { "ttl" };
+        write!(f, "{}:{wish}:{}", self.n, self.lease)
     }
 }
 
 impl fmt::Display for LeaseAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.life {
-            Some(life) => write!(f, "{} {life}", self.n),
-            None => write!(f, "{} none", self.n),
+            Some(life) => write!(f, "{}:{}/{}", self.n, life.left, life.granted),
+            None => write!(f, "{}:none", self.n),
         }
     }
 }

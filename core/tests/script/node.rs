@@ -8,6 +8,8 @@
 //! A write becomes durable in `sync` and nowhere else. `crash` keeps the disk and what `store` kept
 //! of the key space; all else is gone.
 
+mod lease;
+
 use std::collections::BTreeMap;
 use std::mem::take;
 
@@ -115,7 +117,7 @@ impl Node {
             }
             "view" => self.lines.push(view(&self.member.view())),
             "log" => self.lines.push(log(&self.disk.recover())),
-            unknown => return Err(format!("there is no command {unknown:?}")),
+            about_leases => self.run_lease(about_leases, words)?,
         }
         Ok(())
     }
@@ -249,7 +251,10 @@ impl Node {
             }
             Answer::Applied(Ok(Response::Done)) => "done".to_string(),
             Answer::Applied(Err(refusal)) => refusal.to_string(),
-            Answer::Lease(_) | Answer::Failed(_) => return, // The line above says it.
+            Answer::Lease(life) => {
+                return self.lines.push(self.told_of_lease(id, &key, *life));
+            }
+            Answer::Failed(_) => return, // The line above says it.
         };
         self.lines.push(format!("answer {id} {told}"));
     }

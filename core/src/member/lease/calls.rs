@@ -12,6 +12,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use crate::member::ASK_AGAIN;
 use crate::raft::LeaseQuestion;
 use crate::types::{Index, LeaseId, LeaseLife, Ticks};
 
@@ -22,7 +23,7 @@ pub struct Calls {
     fresh: Vec<u64>,
     /// Answered, but with a state that this member has not applied yet.
     early: BTreeMap<Index, Vec<(u64, Option<LeaseLife>)>>,
-    /// When to look for questions without an answer.
+    /// When to look for questions that are still without an answer.
     next_repeat: Ticks,
 }
 
@@ -47,6 +48,9 @@ impl Calls {
 
     /// The questions that should leave now.
     pub fn take_fresh(&mut self, now: Ticks) -> Vec<LeaseQuestion> {
+        if self.next_repeat <= now {
+            self.next_repeat = Ticks(now.0 + ASK_AGAIN.0);
+        }
         let mut questions = Vec::with_capacity(self.fresh.len());
         for n in self.fresh.drain(..) {
             if let Some(open) = self.open.get_mut(&n) {
@@ -57,14 +61,16 @@ impl Calls {
         questions
     }
 
-    /// Questions without an answer for `patience` are repeated.
-    pub fn repeat_older(&mut self, now: Ticks, patience: Ticks) {
+    /// Questions that are without an answer for long are repeated.
+    pub fn repeat_late(&mut self, now: Ticks) {
         if self.open.is_empty() || now < self.next_repeat {
             return;
         }
-        self.next_repeat = Ticks(now.0 + patience.0);
-        let late = |open: &Open| open.asked.0 + patience.0 <= now.0;
-        self.fresh = self.open.iter().filter(|(_, open)| late(open)).map(|(n, _)| *n).collect();
+        let again = |open: &Open| Ticks(open.asked.0 + ASK_AGAIN.0);
+        let late = self.open.iter().filter(|(_, open)| again(open) <= now);
+        self.fresh = late.map(|(n, _)| *n).collect();
+        let others = self.open.values().map(again).filter(|at| *at > now);
+        self.next_repeat = others.min().unwrap_or(Ticks(now.0 + ASK_AGAIN.0));
     }
 
     /// Another leader: whoever still waits asks that one.
