@@ -55,6 +55,7 @@ pub mod history;
 pub mod linearizable;
 pub mod model;
 pub mod revision;
+pub mod watch;
 
 use history::History;
 use linearizable::{Budget, Verdict, guided};

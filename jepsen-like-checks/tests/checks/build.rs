@@ -12,9 +12,10 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 
 use quorate_checks::history::{
-    ByteString, ClientId, DeleteRangeRequest, DeleteRangeResponse, History, KeyValue, Micros,
-    OpNumber, Operation, Outcome, PutRequest, PutResponse, RangeRequest, RangeResponse, Refusal,
-    Request, Response, Revision,
+    ByteString, ClientId, CompactRequest, CompactResponse, DeleteRangeRequest, DeleteRangeResponse,
+    History, KeyValue, Micros, OpNumber, Operation, Outcome, PutRequest, PutResponse, RangeRequest,
+    RangeResponse, Refusal, Request, Response, Revision, StreamId, TxnOperation, TxnRequest,
+    TxnResponse, TxnResult, Watch, WatchEnd, WatchEvent, WatchMessage, WatchNumber, WatchRequest,
 };
 use quorate_checks::linearizable::{Budget, Flaw, OrderFault, Rejection, Verdict, guided, wgl};
 
@@ -48,6 +49,130 @@ pub fn delete(number: u64, times: Range<u64>, key: &str, end: &str) -> Draft {
 
 fn draft(number: u64, times: Range<u64>, request: Request) -> Draft {
     Draft { number, client: number, times, request }
+}
+
+pub fn txn_puts(number: u64, times: Range<u64>, puts: &[(&str, &str)]) -> Draft {
+    let put = |(key, value): &(&str, &str)| {
+        let (key, value) = (ByteString::from(*key), ByteString::from(*value));
+        TxnOperation::Put(PutRequest { key, value, ..PutRequest::default() })
+    };
+    let success = puts.iter().map(put).collect();
+    draft(number, times, Request::Txn(TxnRequest { success, ..TxnRequest::default() }))
+}
+
+pub fn compact(number: u64, times: Range<u64>, revision: i64) -> Draft {
+    let revision = Revision(revision);
+    draft(number, times, Request::Compact(CompactRequest { revision, physical: false }))
+}
+
+pub fn request(number: u64, times: Range<u64>, request: Request) -> Draft {
+    draft(number, times, request)
+}
+
+/// A watch that is being written down. Messages come one microsecond after the other, from 100 on.
+pub struct Watching(Watch);
+
+pub fn watching(number: u64, key: &str, end: &str) -> Watching {
+    let (key, range_end) = (ByteString::from(key), ByteString::from(end));
+    Watching(Watch {
+        number: WatchNumber(number),
+        client: ClientId(number),
+        stream: StreamId(number),
+        endpoint: None,
+        invoked: Micros(99),
+        request: WatchRequest { key, range_end, ..WatchRequest::default() },
+        messages: vec![WatchMessage {
+            at: Micros(100),
+            revision: Revision(1),
+            watch_id: 0,
+            created: true,
+            canceled: false,
+            compact_revision: None,
+            cancel_reason: String::new(),
+            fragment: false,
+            events: vec![],
+        }],
+        end: WatchEnd::Running,
+    })
+}
+
+impl Watching {
+    pub fn watch(self) -> Watch {
+        self.0
+    }
+
+    pub fn from(mut self, start: i64) -> Self {
+        self.0.request.start_revision = Some(Revision(start));
+        self
+    }
+
+    pub fn created_at(mut self, revision: i64) -> Self {
+        self.0.messages[0].revision = Revision(revision);
+        self
+    }
+
+    pub fn at(mut self, at: u64) -> Self {
+        self.0.messages[0].at = Micros(at);
+        self
+    }
+
+    pub fn no_delete(mut self) -> Self {
+        self.0.request.no_delete = true;
+        self
+    }
+
+    pub fn prev(mut self) -> Self {
+        self.0.request.prev_kv = true;
+        self
+    }
+
+    pub fn cuts(mut self) -> Self {
+        self.0.request.fragment = true;
+        self
+    }
+
+    fn message(mut self, revision: i64, change: impl FnOnce(&mut WatchMessage)) -> Self {
+        let last = self.0.messages.last().expect("the first is there");
+        let mut message = WatchMessage {
+            at: Micros(last.at.0 + 1),
+            revision: Revision(revision),
+            created: false,
+            canceled: false,
+            compact_revision: None,
+            fragment: false,
+            events: vec![],
+            ..last.clone()
+        };
+        change(&mut message);
+        self.0.messages.push(message);
+        self
+    }
+
+    pub fn tells(self, revision: i64, events: &[WatchEvent]) -> Self {
+        self.message(revision, |message| message.events = events.to_vec())
+    }
+
+    pub fn part(self, revision: i64, events: &[WatchEvent]) -> Self {
+        self.message(revision, |message| {
+            message.events = events.to_vec();
+            message.fragment = true;
+        })
+    }
+
+    pub fn progress(self, revision: i64) -> Self {
+        self.message(revision, |_| {})
+    }
+
+    pub fn cancels(self, revision: i64) -> Self {
+        self.message(revision, |message| message.canceled = true)
+    }
+
+    pub fn compacted(self, mark: i64) -> Self {
+        self.message(0, |message| {
+            message.canceled = true;
+            message.compact_revision = Some(Revision(mark));
+        })
+    }
 }
 
 pub fn kv(key: &str, value: &str, create: i64, modified: i64, version: i64) -> KeyValue {
@@ -149,6 +274,24 @@ impl Draft {
     pub fn removed_of(self, revision: i64, deleted: i64, prev_kvs: &[KeyValue]) -> Operation {
         let (revision, prev_kvs) = (Revision(revision), prev_kvs.to_vec());
         self.answers(Response::DeleteRange(DeleteRangeResponse { revision, deleted, prev_kvs }))
+    }
+
+    /// A transaction of puts only, all of which made this revision.
+    pub fn txn_made(self, revision: i64) -> Operation {
+        let Request::Txn(txn) = &self.request else { panic!("only transactions have this") };
+        let revision = Revision(revision);
+        let put = |_| TxnResult::Put(PutResponse { revision, prev_kv: None });
+        let responses = txn.success.iter().map(put).collect();
+        self.answers(Response::Txn(TxnResponse { revision, succeeded: true, responses }))
+    }
+
+    /// A compaction of a store at this revision.
+    pub fn compacted_at(self, revision: i64) -> Operation {
+        self.answers(Response::Compact(CompactResponse { revision: Revision(revision) }))
+    }
+
+    pub fn answered(self, response: Response) -> Operation {
+        self.answers(response)
     }
 
     pub fn refused(self) -> Operation {

@@ -7,6 +7,7 @@
 //! legal       hand-made histories that look odd and are legal
 //! illegal     hand-made histories that are not, each rejected for the reason it was made for
 //! sessions    rules that need no model
+//! watches       hand-made watches, one for each guarantee that they break; random correct ones
 //! duel        both judges on thousands of random histories, legal and corrupted
 //! ```
 
@@ -20,3 +21,5 @@ mod legal;
 mod model;
 mod mutate;
 mod sessions;
+mod watches;
+mod watching;

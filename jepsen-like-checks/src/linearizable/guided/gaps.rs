@@ -74,7 +74,8 @@ pub(super) struct Pool {
     releases: Vec<i64>,
     /// The gaps that one class of the pool must fill, sorted.
     demands: Vec<i64>,
-    /// Whether some gap asks for a put with a certain lease, so that its classes differ after all.
+    /// Whether its classes differ after all: some gap asks for a put with a certain lease, or some
+    /// transaction or put that keeps the old value looks at what nobody else saw.
     pub(super) picky: bool,
 }
 
@@ -214,6 +215,7 @@ fn classes<'h>(case: &Case<'h>, order: &Order) -> (Vec<Class<'h>>, Vec<Pool>) {
     let mut classes: Vec<Class<'h>> = Vec::new();
     let mut pool_numbers: HashMap<(Option<Change<'h>>, Span), PoolId> = HashMap::new();
     let mut pools: Vec<Pool> = Vec::new();
+    let picky = case.operations.iter().any(|operation| looks_at_values(&operation.request));
     for maybe in &case.maybes {
         let Maybe { op, change, span } = *maybe;
         let release = order.release(op);
@@ -225,7 +227,7 @@ fn classes<'h>(case: &Case<'h>, order: &Order) -> (Vec<Class<'h>>, Vec<Pool>) {
         let pool = *pool_numbers.entry((alike, span)).or_insert(pools.len());
         if pool == pools.len() {
             let (releases, demands) = (vec![], vec![]);
-            pools.push(Pool { span, conditional, releases, demands, picky: false });
+            pools.push(Pool { span, conditional, releases, demands, picky });
         }
         let class = *numbers.entry(change).or_insert(classes.len());
         if class == classes.len() {
@@ -237,6 +239,22 @@ fn classes<'h>(case: &Case<'h>, order: &Order) -> (Vec<Class<'h>>, Vec<Pool>) {
     classes.iter_mut().for_each(|class| class.members.sort_unstable());
     pools.iter_mut().for_each(|pool| pool.releases.sort_unstable());
     (classes, pools)
+}
+
+/// Whether what a request does may depend on a value, or on a lease, that is there.
+fn looks_at_values(request: &Request) -> bool {
+    match request {
+        Request::Put(put) => put.ignore_value || put.ignore_lease,
+        Request::Txn(_) => true,
+        Request::Range(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => false,
+    }
 }
 
 /// The revisions without a write, each held against the number of unknown writes (G2).
