@@ -39,6 +39,7 @@ impl Etcd {
             .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
             .arg(format!("--initial-cluster=one={peer_url}"))
             .args(["--quota-backend-bytes", "16777216"])
+            .args(["--experimental-watch-progress-notify-interval", "500ms"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
