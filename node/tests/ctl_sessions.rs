@@ -183,6 +183,19 @@ fn leases_in_time() {
 }
 
 #[test]
+fn members() {
+    compare("members", Servers::Both, |run| {
+        for line in lines(
+            "member list | member list -w json | mem l -w json | endpoint health -w json
+             endpoint health --cluster -w json | member | endpoint | member nonsense
+             endpoint health -w protobuf | endpoint status -w protobuf",
+        ) {
+            run.ctl(line);
+        }
+    });
+}
+
+#[test]
 fn cluster() {
     compare("cluster", Servers::Etcd, |run| {
         for line in lines("put a 1 | put b 2 | put a 3 | del b | put c 1") {

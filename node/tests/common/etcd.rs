@@ -33,11 +33,11 @@ impl Etcd {
         let (client, peer) = (free_address(), free_address());
         let (client_url, peer_url) = (format!("http://{client}"), format!("http://{peer}"));
         let process = Command::new("etcd")
-            .args(["--name", "one", "--log-level", "error", "--initial-cluster-state", "new"])
+            .args(["--name", "m0", "--log-level", "error", "--initial-cluster-state", "new"])
             .args(["--data-dir".as_ref(), data.path().as_os_str()])
             .args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url])
             .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
-            .arg(format!("--initial-cluster=one={peer_url}"))
+            .arg(format!("--initial-cluster=m0={peer_url}"))
             .args(["--quota-backend-bytes", "16777216"])
             .args(["--experimental-watch-progress-notify-interval", "500ms"])
             .stdout(Stdio::null())
