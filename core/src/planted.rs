@@ -135,6 +135,23 @@ bugs! {
     /// delete, store, restart, and a put or a read of that key. Caught by: replica equality;
     /// linearizability.
     GenerationsMixed = "generations-mixed",
+    /// After a restart the revision is that of the newest record, and compaction removes the
+    /// tombstone at its mark: the revision goes down and is given twice. etcd #17780. Takes: delete
+    /// the newest key, compact at that revision, sweep, store, restart. Caught by: revision never
+    /// goes back; replica equality.
+    RevisionFromRecords = "revision-from-records",
+    /// A range inside a transaction is refused as compacted by how far removal has come on this
+    /// member. etcd #18667. Takes: a transaction with a put and a range below the mark, while
+    /// members are at different points of removal. Caught by: replica equality.
+    CompactedByProgress = "compacted-by-progress",
+    /// HashKV counts what compaction gave up as long as it is there. etcd #6626, #8214, #9630.
+    /// Takes: HashKV of two members at one revision, at different points of removal. Caught by:
+    /// replica equality of HashKV.
+    HashCountsRemoved = "hash-counts-removed",
+    /// The durable mark is where removal has finished, not where compaction was: a restart forgets
+    /// a compaction that was under way. etcd #9630, semantics KV-28. Takes: compact, sweep a part
+    /// or nothing, store, restart. Caught by: replica equality; a member can start.
+    CompactionForgotten = "compaction-forgotten",
 }
 
 impl fmt::Display for Bug {

@@ -47,7 +47,8 @@ pub use self::image::{Batch, Image};
 pub use self::lease::Span;
 pub use self::load::Loader;
 pub use self::mvcc::{
-    Cursor, Events, Kind, Left, Pin, Record, Revision, Step, TxnCursor, TxnStep, Written,
+    Cursor, Events, HashCursor, HashStep, Kind, KvHash, Left, Pin, Record, Revision, Step,
+    TxnCursor, TxnStep, Written,
 };
 pub use self::rows::{Damage, Row};
 
@@ -58,6 +59,7 @@ use self::mvcc::KeySpace;
 use self::rows::{Position, Tally};
 use crate::api::Refusal;
 use crate::api::etcdserverpb::{LeaseTimeToLiveResponse, Member, RangeRequest, TxnRequest};
+use crate::planted;
 use crate::planted::Bug;
 use crate::types::{LeaseId, LeaseLife, LogId, NodeId};
 
@@ -225,6 +227,17 @@ impl Store {
         self.space.read_txn(txn, cursor, budget)
     }
 
+    /// Hashes the records up to a revision as etcd's HashKV does, from the beginning or on from
+    /// `cursor`, looking at no more than `budget` records. 0 means the present.
+    pub fn hash_kv(
+        &self,
+        revision: i64,
+        cursor: Option<HashCursor>,
+        budget: usize,
+    ) -> Result<HashStep, Refusal> {
+        self.space.hash(revision, cursor, budget)
+    }
+
     /// All changes of the main revisions in `from..=to`, in order, each with the pair as of the
     /// revision before it; none for a creation, and none if compaction took it (WA-9). Looks at no
     /// more than `budget` changes, but always tells a main revision whole.
@@ -258,11 +271,13 @@ impl Store {
     }
 
     fn position(&self) -> Position {
+        let forgets = planted!(self.planted, Bug::CompactionForgotten);
+        let removed = self.space.removal().finished();
         Position {
             applied: self.applied,
             revision: self.revision(),
-            compacted: self.space.removal().mark(),
-            removed: self.space.removal().finished(),
+            compacted: if forgets { removed } else { self.space.removal().mark() },
+            removed,
             state_hash: self.state_hash,
             sum: self.tally.sum,
             size: self.size,

@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 
 use super::Store;
 use super::apply::{Effect, Outcome};
-use super::mvcc::{Step, Window};
+use super::mvcc::Step;
 use crate::api::etcdserverpb::request_op::Request as Op;
 use crate::api::etcdserverpb::response_op::Response as Answer;
 use crate::api::etcdserverpb::{
@@ -93,7 +93,7 @@ impl Store {
     }
 
     fn check_range_of_txn(&self, range: &RangeRequest) -> Result<(), Refusal> {
-        self.space.window().check(range.revision)
+        self.space.window_of_txn().check(range.revision)
     }
 
     /// As in etcd, a missing key comes before a missing lease, other than in a lone put.
@@ -131,7 +131,7 @@ impl Store {
 
     /// Reads in one step: what comes behind it in the log must wait for it anyway.
     fn range_of_txn(&self, range: &RangeRequest) -> RangeResponse {
-        let window = Window { newest: self.revision(), ..self.space.window() };
+        let window = self.space.window_of_txn();
         match self.space.range_in(range, window, None, &mut { usize::MAX }) {
             Ok(Step::Done(response)) => response,
             Ok(Step::More(_)) => unreachable!("a budget without end has ended"),

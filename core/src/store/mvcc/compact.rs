@@ -73,10 +73,14 @@ impl Removal {
         self.finished
     }
 
+    /// The mark towards which removal has begun at last.
+    pub fn begun(&self) -> Option<i64> {
+        self.sweep.map(|(target, _)| target).or(self.finished)
+    }
+
     /// Whether what was in force at a revision is still there.
     pub fn keeps(&self, at: i64) -> bool {
-        let begun = self.sweep.map(|(target, _)| target).or(self.finished);
-        begun.is_none_or(|begun| begun <= at)
+        self.begun().is_none_or(|begun| begun <= at)
     }
 
     fn left(&self) -> Left {
@@ -131,7 +135,9 @@ impl KeySpace {
 
     /// Whether a tombstone stays at a mark at or above it.
     fn outlives(&self, at: Revision, mark: i64) -> bool {
-        at.main == mark && !planted!(self.planted, Bug::TombstoneAtMarkRemoved)
+        let removed_too = planted!(self.planted, Bug::TombstoneAtMarkRemoved)
+            || planted!(self.planted, Bug::RevisionFromRecords);
+        at.main == mark && !removed_too
     }
 
     /// Removes the changes of a key before `at`, and that one too unless it stays (Z2).

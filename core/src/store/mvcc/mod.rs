@@ -32,6 +32,7 @@
 mod compact;
 mod compare;
 mod events;
+mod hash;
 mod history;
 mod key_index;
 mod page;
@@ -48,6 +49,7 @@ use core::fmt;
 
 pub use self::compact::{Left, Removal};
 pub use self::events::Events;
+pub use self::hash::{HashCursor, HashStep, KvHash};
 pub use self::pins::Pin;
 pub use self::range::{Cursor, Step};
 pub use self::read_txn::{TxnCursor, TxnStep};
@@ -147,6 +149,19 @@ impl KeySpace {
     /// The revisions that may be read.
     pub fn window(&self) -> Window {
         Window { oldest: self.removal.mark(), newest: self.revision }
+    }
+
+    /// The revisions that may be read inside the log: by the mark, which is equal on all members,
+    /// never by how far removal has come (TX-14).
+    pub fn window_of_txn(&self) -> Window {
+        let by_progress = planted!(self.planted, Bug::CompactedByProgress);
+        let oldest = if by_progress { self.removal.begun() } else { self.removal.mark() };
+        Window { oldest, newest: self.revision }
+    }
+
+    /// The planted way to know the current revision after a restart: from the newest record.
+    pub fn count_from_records(&mut self, newest: Option<Revision>) {
+        self.revision = newest.map_or(1, |newest| newest.main);
     }
 
     /// How far compaction has come.
