@@ -35,6 +35,7 @@ use crate::service::kv::Kv;
 use crate::service::lease::Lease;
 use crate::service::maintenance::Maintenance;
 use crate::service::peer::Peer;
+use crate::service::watch;
 
 /// What gRPC lets through at all: a request may be too large in etcd's words only below this.
 const MAX_MESSAGE_BYTES: usize = MAX_REQUEST_BYTES + 512 * 1024;
@@ -87,6 +88,9 @@ impl Answer for ClientPort {
             Some("etcdserverpb.Lease") => services.lease.clone().call(request),
             Some("etcdserverpb.Cluster") => services.cluster.clone().call(request),
             Some("etcdserverpb.Maintenance") => services.maintenance.clone().call(request),
+            Some("etcdserverpb.Watch") if request.uri().path() == watch::PATH => {
+                ready(watch::answer(&services.pages.replica, request, MAX_MESSAGE_BYTES))
+            }
             _ if is_grpc(request.headers()) => ready(unknown_service(&request)),
             _ => {
                 let pages = Arc::clone(&services.pages);

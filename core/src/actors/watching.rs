@@ -7,14 +7,19 @@
 //!                                           +-store-+  one bounded read, then `more`
 //! ```
 //! News goes first, and then comes one piece of what somebody has missed: a watcher that reads the
-//! whole history delays the news of the others by one piece.
+//! whole history delays the news of the others by one piece. When enough messages have gathered
+//! they are let out before anything else is taken in: what a drain holds is bounded, too.
 //!
 //! Not here: threads, sockets, and who counts what a client has read.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::store::Store;
 use crate::watch::{Ending, Fetch, Hub, Message, StreamId, WatchInput, WatchOutput};
+
+/// So many messages are let out before more is taken in.
+const ENOUGH: usize = 2048;
 
 /// What the actor sees of the store, each time for a moment and under its lock.
 pub trait Glance {
@@ -49,7 +54,7 @@ pub struct Dispatch {
     pub messages: Vec<(StreamId, Message)>,
     /// Streams to end, behind their messages.
     pub endings: Vec<(StreamId, Ending)>,
-    /// Somebody is still catching up: drain again soon, with whatever has come by then.
+    /// There is more to do: drain again soon, with whatever has come by then.
     pub more: bool,
 }
 
@@ -60,16 +65,15 @@ impl Watching {
         Self { hub, wanted: None, outputs: Vec::new() }
     }
 
-    /// Takes all inputs in, in order, and catches up by one piece. The inputs must have come in
-    /// before the call: only so is what `store` shows recent enough for those who begin now.
-    pub fn drain(
-        &mut self,
-        inputs: impl IntoIterator<Item = WatchInput>,
-        store: &impl Glance,
-    ) -> Dispatch {
+    /// Takes inputs in, in order, until enough came of them; what is left over must come first the
+    /// next time. Then catches up by one piece. The inputs must have come in before the call: only
+    /// so is what `store` shows recent enough for those who begin now.
+    pub fn drain(&mut self, inputs: &mut VecDeque<WatchInput>, store: &impl Glance) -> Dispatch {
         let mut dispatch = Dispatch::default();
         let mut glanced = false;
-        for input in inputs {
+        while dispatch.messages.len() < ENOUGH
+            && let Some(input) = inputs.pop_front()
+        {
             if matches!(input, WatchInput::Create(..)) && !glanced {
                 self.step(WatchInput::Now(store.revision()), &mut dispatch);
                 glanced = true;
@@ -80,7 +84,7 @@ impl Watching {
             let past = store.read(fetch);
             self.step(past, &mut dispatch);
         }
-        dispatch.more = self.wanted.is_some();
+        dispatch.more = self.wanted.is_some() || !inputs.is_empty();
         dispatch
     }
 

@@ -13,7 +13,7 @@ use crate::store::{Events, Store, Written};
 use crate::types::{Term, Ticks};
 
 /// One client's stream. The driver counts them; a number is not used again in a life of a member.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StreamId(pub u64);
 
 /// A watcher's name on its stream, as the client knows it.

@@ -23,6 +23,9 @@ use alloc::sync::Arc;
 
 use super::index::InterestId;
 
+#[cfg(test)]
+mod tests;
+
 /// Where an interval ends.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum End {

@@ -107,6 +107,8 @@ pub struct Hub {
     /// The store's revision when requests were read last. At least `published` then.
     now: i64,
     clock: Ticks,
+    /// Nobody is let in any more.
+    stopped: bool,
     /// Since when no leader is known.
     leaderless: Option<Ticks>,
     random: Random,
@@ -147,6 +149,7 @@ impl Hub {
             compacted,
             now: revision,
             clock: Ticks::default(),
+            stopped: false,
             leaderless: Some(Ticks::default()),
             random: Random::new(settings.seed),
             streams: BTreeMap::new(),
@@ -183,7 +186,7 @@ impl Hub {
             WatchInput::Drained { stream, bytes } => self.on_drained(stream, bytes),
             WatchInput::Leader { term, known } => self.on_leader(term, known),
             WatchInput::Tick(ticks) => self.on_tick(ticks),
-            WatchInput::Stop => self.end_all(Ending::Stopped),
+            WatchInput::Stop => self.stop(),
         }
         self.fetch();
         self.check_invariants();
@@ -212,7 +215,9 @@ impl Hub {
     fn open(&mut self, id: StreamId, needs_leader: bool) {
         let before = self.streams.insert(id, Stream::new(needs_leader));
         assert!(before.is_none(), "{id} was opened twice");
-        if needs_leader && self.leaderless.is_some() {
+        if self.stopped {
+            self.end(id, Ending::Stopped);
+        } else if needs_leader && self.leaderless.is_some() {
             self.end(id, Ending::NoLeader);
         }
     }
@@ -232,9 +237,10 @@ impl Hub {
         self.out.push(WatchOutput::End(id, why));
     }
 
-    fn end_all(&mut self, why: Ending) {
+    fn stop(&mut self) {
+        self.stopped = true;
         let all: Vec<StreamId> = self.streams.keys().copied().collect();
-        all.into_iter().for_each(|id| self.end(id, why));
+        all.into_iter().for_each(|id| self.end(id, Ending::Stopped));
     }
 
     fn note_now(&mut self, revision: i64) {

@@ -136,7 +136,7 @@ impl Play {
 #[test]
 fn every_watcher_is_told_what_it_was_promised() {
     let mut all = Counts::default();
-    for seed in 0..2000 {
+    for seed in 0..1000 {
         let counts = std::panic::catch_unwind(|| play(seed, None));
         let counts = counts.unwrap_or_else(|_| panic!("seed {seed}"));
         all.events += counts.events;
@@ -150,6 +150,6 @@ fn every_watcher_is_told_what_it_was_promised() {
     // What never happened was not tested.
     let Counts { events, progress, fragments, compacted, canceled, previous, together } = all;
     for count in [events, progress, fragments, compacted, canceled, previous, together] {
-        assert!(count > 1000, "too little of something happened: {all:?}");
+        assert!(count > 500, "too little of something happened: {all:?}");
     }
 }

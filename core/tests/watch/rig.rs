@@ -73,7 +73,8 @@ impl Rig {
     }
 
     pub fn input(&mut self, input: WatchInput) {
-        let Dispatch { messages, endings, more } = self.watching.drain([input], &self.ledger);
+        let mut inputs = VecDeque::from([input]);
+        let Dispatch { messages, endings, more } = self.watching.drain(&mut inputs, &self.ledger);
         self.more = more;
         for (id, message) in messages {
             let stream = self.streams.get_mut(&id).expect("a stream that is open");

@@ -13,7 +13,7 @@ mod command;
 mod compaction;
 mod endpoint;
 mod flags;
-mod go;
+pub mod go;
 mod keep_alive;
 mod kv;
 mod lease;

@@ -1,7 +1,7 @@
 //! The thread that holds the only `&mut Store`.
 //!
-//! Per chunk of committed entries, in this order (DESIGN §2): lock, apply, unlock; answers to those
-//! who wait; the applied index to consensus; rows to the storage thread. Readers get in between
+//! Per chunk of committed entries, in this order (DESIGN §2): lock, apply, unlock; changes to the
+//! hub; answers to those who wait; the applied index to consensus; rows to the storage thread. Readers get in between
 //! chunks, so that a long backlog does not shut them out.
 //!
 //! Rows are gathered and leave as one atomic batch at most every 50 ms or 4 MiB. They may be lost
@@ -22,6 +22,7 @@ use quorate_core::raft::Entry;
 use quorate_core::store::{Batch, Image, Left};
 use quorate_core::types::RequestId;
 
+use crate::serve::hub::Errand;
 use crate::serve::mailbox::{Line, Mailbox, Rest};
 use crate::serve::replica::Replica;
 
@@ -80,7 +81,11 @@ impl ApplyThread {
         if sweep.is_none() && store.has_to_sweep() {
             *sweep = Some(Instant::now());
         }
+        let news = self.replica.watchers.tap.draw(effects.events, &store);
         drop(store);
+        if let Some(news) = news {
+            self.replica.watchers.inbox.push(Errand::Input(news));
+        }
         self.count(&effects.answers);
         self.replica.waiters.answer(effects.answers);
         self.image.push(effects.rows);

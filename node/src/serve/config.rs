@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser};
 use quorate_core::types::Ticks;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::ctl::go::parse_duration;
 use crate::serve::flags::{self, Misuse};
 use crate::serve::logging::Format;
 use crate::serve::url::{Url, same_places};
@@ -61,6 +63,13 @@ struct Flags {
     /// Applied entries between two times that the log is shortened
     #[arg(long, default_value_t = 10_000, value_name = "ENTRIES")]
     snapshot_count: u64,
+    /// Time between two messages that tell a watcher that nothing has changed, if it asked for them
+    #[arg(long, default_value = "10m", value_name = "DURATION", value_parser = parse_duration)]
+    watch_progress_notify_interval: Duration,
+    /// The old name of --watch-progress-notify-interval
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, hide = true,
+        conflicts_with = "watch_progress_notify_interval")]
+    experimental_watch_progress_notify_interval: Option<Duration>,
     /// debug, info, warn, error, panic or fatal
     #[arg(long, default_value = "info", value_parser = PossibleValuesParser::new(
         ["debug", "info", "warn", "error", "panic", "fatal"]))]
@@ -115,6 +124,8 @@ pub struct Config {
     pub election: Ticks,
     /// Entries between two times that the log is shortened.
     pub snapshot_count: u64,
+    /// Time between two progress messages to a watcher.
+    pub watch_progress: Ticks,
     /// How the log looks.
     pub log_format: Format,
     /// What the log leaves out.
@@ -175,6 +186,11 @@ fn check(flags: Flags) -> Result<Config, String> {
         heartbeat: Ticks::from_millis(heartbeat),
         election: Ticks::from_millis(election),
         snapshot_count: flags.snapshot_count,
+        watch_progress: progress(
+            flags
+                .experimental_watch_progress_notify_interval
+                .unwrap_or(flags.watch_progress_notify_interval),
+        ),
         log_format: log_format(flags.log_format.as_deref(), &flags.logger),
         log_level: log_level(&flags.log_level),
         name: flags.name,
@@ -197,6 +213,12 @@ fn check_times(heartbeat: u64, election: u64) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// No more often than every 100 ms.
+fn progress(interval: Duration) -> Ticks {
+    let interval = interval.max(Duration::from_millis(100));
+    Ticks::from_millis(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX / 2))
 }
 
 fn founders_of(text: &str) -> Result<BTreeMap<String, Vec<Url>>, String> {

@@ -18,15 +18,18 @@ mod datadir;
 mod disk;
 mod flags;
 pub mod greeting;
+pub mod hub;
 mod identity;
 mod logging;
 pub mod mailbox;
 pub mod metrics;
+pub mod outlet;
 pub mod peer;
 mod process;
 pub mod replica;
 mod spare;
 mod storage;
+mod tap;
 mod threads;
 pub mod url;
 pub mod version;
@@ -50,6 +53,7 @@ use crate::ports::{ClientPort, PeerPort};
 use crate::serve::boot::boot;
 use crate::serve::config::{Config, Task, texts};
 use crate::serve::datadir::DataDir;
+use crate::serve::hub::Errand;
 use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 use crate::serve::threads::Threads;
@@ -123,6 +127,7 @@ fn serve_on(runtime: &Runtime, config: &Config) -> Result<(), String> {
     let signalled = runtime.block_on(async {
         peers.connect(replica.identity);
         tokio::spawn(publish);
+        tokio::spawn(follow_leader(Arc::clone(&replica)));
         ports.serve(&replica, &peers, members).await
     });
     threads.stop(&replica);
@@ -162,10 +167,19 @@ impl Ports {
         let signal = wait_for_signal().await?;
         tracing::info!("stopping after {signal}");
         replica.waiters.stop();
+        replica.watchers.stop();
         let _ = stop.send(true);
         // A port that panicked has ended the process.
         let _ = (clients.await, members.await);
         Ok(())
+    }
+}
+
+/// Has the hub look when a leader is lost or found: some watchers want to know.
+async fn follow_leader(replica: Arc<Replica>) {
+    let mut leader = replica.vitals.leader();
+    while leader.changed().await.is_ok() {
+        replica.watchers.inbox.push(Errand::Nudge);
     }
 }
 

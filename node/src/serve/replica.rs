@@ -21,6 +21,7 @@ use quorate_core::types::{LeaseLife, RequestId, Seconds};
 use quorate_core::wal::Identity;
 
 use crate::serve::consensus::TICK;
+use crate::serve::hub::Watchers;
 use crate::serve::mailbox::{Haste, Mailbox};
 use crate::serve::metrics::Metrics;
 use crate::serve::vitals::Vitals;
@@ -41,6 +42,8 @@ pub struct Replica {
     pub waiters: Waiters,
     /// What consensus shows of itself.
     pub vitals: Vitals,
+    /// Those who are told of changes.
+    pub watchers: Arc<Watchers>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The shortest TTL that a client may be granted.
@@ -79,6 +82,7 @@ impl Replica {
             inbox: Mailbox::new(INBOX),
             waiters,
             vitals,
+            watchers: Arc::new(Watchers::new()),
             metrics: Arc::default(),
             lease_floor: config.lease_floor(),
             leaderless: TICK * 3 * u32::try_from(config.election.0).unwrap_or(u32::MAX / 3),

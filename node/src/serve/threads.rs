@@ -1,9 +1,10 @@
-//! The four threads of a member, wired together.
+//! The five threads of a member, wired together.
 //!
 //! ```text
 //!   inbox --> consensus --> writes  --> wal  --------------------+
 //!     ^           +-------> entries --> apply --> batches --> storage
 //!     +--- receipts, applied, stored ---+------------------------+
+//!                           apply --> tap --> hub
 //! ```
 //!
 //! Not here: the threads of the runtime that serve connections.
@@ -24,6 +25,7 @@ use crate::serve::boot::Boot;
 use crate::serve::config::Config;
 use crate::serve::consensus::ConsensusThread;
 use crate::serve::disk::Disk;
+use crate::serve::hub::{self, HubThread};
 use crate::serve::mailbox::Mailbox;
 use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
@@ -44,6 +46,7 @@ pub struct Threads {
     wal: JoinHandle<()>,
     apply: JoinHandle<()>,
     storage: JoinHandle<()>,
+    hub: JoinHandle<()>,
 }
 
 impl Threads {
@@ -55,6 +58,8 @@ impl Threads {
     ) -> Result<(Arc<Replica>, Self), String> {
         let life = fresh();
         let settings = settings(config, &boot, life);
+        let hub =
+            hub::settings(boot.recovered.identity, config.watch_progress, config.election, fresh());
         let Boot { mut recovered, store, storage, disk, .. } = boot;
         let identity = recovered.identity;
         // The copy was synced when it was read.
@@ -65,7 +70,8 @@ impl Threads {
         let waiters = Waiters::new(identity.member, life);
         let replica = Arc::new(Replica::new(&settings, waiters, vitals, store));
         replica.inbox.push(stored);
-        let parts = Parts { consensus, wal: recovered.wal, disk, storage };
+        let hub = HubThread::new(hub, Arc::clone(&replica));
+        let parts = Parts { consensus, wal: recovered.wal, disk, storage, hub };
         let threads = parts.spawn(&replica, peers)?;
         Ok((replica, threads))
     }
@@ -77,6 +83,9 @@ impl Threads {
             // A thread that panicked has ended the process.
             let _ = thread.join();
         }
+        // Nothing is applied any more, and the ports are closed.
+        replica.watchers.inbox.close();
+        let _ = self.hub.join();
     }
 }
 
@@ -86,11 +95,12 @@ struct Parts {
     wal: Wal,
     disk: Disk,
     storage: Storage,
+    hub: HubThread,
 }
 
 impl Parts {
     fn spawn(self, replica: &Arc<Replica>, peers: &Arc<Peers>) -> Result<Threads, String> {
-        let Self { consensus, wal, disk, storage } = self;
+        let Self { consensus, wal, disk, storage, hub } = self;
         let share = || Arc::clone(replica);
         // Nothing is offered to these two: consensus bounds what it asks for (core's back-pressure).
         let writes = Arc::new(Mailbox::new(0));
@@ -110,6 +120,7 @@ impl Parts {
             storage: spawn("storage", move || storage.run())?,
             apply: spawn("apply", move || apply.run())?,
             wal: spawn("wal", move || wal.run())?,
+            hub: spawn("hub", move || hub.run())?,
             consensus: spawn("consensus", move || consensus.run())?,
         })
     }

@@ -6,13 +6,14 @@ pub mod kv;
 pub mod lease;
 pub mod maintenance;
 pub mod peer;
+pub mod watch;
 
 use std::future::pending;
 use std::time::Duration;
 
 use quorate_core::api::{Code, Failure, Unavailable};
 use quorate_core::types::NodeId;
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver;
 use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use tonic::{Code as GrpcCode, Status};
@@ -39,7 +40,7 @@ pub fn check_leader(metadata: &MetadataMap, replica: &Replica) -> Result<(), Sta
 /// Ends the streams of clients that want to be served only while there is a leader.
 pub struct LeaderWatch {
     /// None if this client does not care.
-    leader: Option<watch::Receiver<Option<NodeId>>>,
+    leader: Option<Receiver<Option<NodeId>>>,
     patience: Duration,
 }
 
@@ -64,7 +65,8 @@ impl LeaderWatch {
     }
 }
 
-fn asks_for_leader(metadata: &MetadataMap) -> bool {
+/// Whether a client wants to be left by a member that knows no leader.
+pub fn asks_for_leader(metadata: &MetadataMap) -> bool {
     metadata.get("hasleader").is_some_and(|value| value == "true")
 }
 
