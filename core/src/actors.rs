@@ -7,6 +7,7 @@
 //!     |                  |   +--apply--> Applier --answers--> Waiters                |
 //!     |                  |                  |   --rows-----> Image (durable copy)    |
 //!     |                  +--sends, answers  |                                        |
+//!     |                  +--orders--> Courier: snapshots, to and from other members --+
 //!     +---------------------applied---------+----------------------------------------+
 //! ```
 //!
@@ -23,10 +24,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::api::{Refusal, Response, Unavailable};
+use crate::courier::Order;
 use crate::member::{Config, Input, Member, Output};
 use crate::raft::{Entry, Envelope, Start, View};
 use crate::store::{Fact, Held, Row, Store, Written};
-use crate::types::{LeaseLife, NodeId, RequestId};
+use crate::types::{LeaseLife, LogId, NodeId, RequestId};
 use crate::wal::{Recovered, Write};
 
 pub use self::watching::{Dispatch, Glance, Watching};
@@ -42,6 +44,8 @@ pub enum Answer {
     Lease(Option<LeaseLife>),
     /// This member gave up; unless the reason says otherwise, the request may still take effect.
     Failed(Unavailable),
+    /// Another member leads, as was wished.
+    Moved,
 }
 
 /// Consensus as an actor: takes in all that waits, then lets out one round.
@@ -58,8 +62,12 @@ pub struct Round {
     pub writes: Vec<Write>,
     /// For the peers. None of them relies on the writes above.
     pub sends: Vec<Envelope>,
+    /// For the applier, before any entry: a received snapshot that takes the store's place.
+    pub install: Option<LogId>,
     /// For the applier, in order.
     pub apply: Vec<Entry>,
+    /// For the courier, in order.
+    pub orders: Vec<Order>,
     /// For the waiters.
     pub answers: Vec<(RequestId, Answer)>,
 }
@@ -86,6 +94,17 @@ impl Consensus {
                 Output::Readable(id) => round.answers.push((id, Answer::Readable)),
                 Output::Lease(id, life) => round.answers.push((id, Answer::Lease(life))),
                 Output::Reply(id, why) => round.answers.push((id, Answer::Failed(why))),
+                Output::Moved(id) => round.answers.push((id, Answer::Moved)),
+                Output::Install(snapshot) => {
+                    assert!(round.apply.is_empty() && round.install.is_none(), "J3: {snapshot}");
+                    round.install = Some(snapshot);
+                }
+                Output::Capture { shipment, offset } => {
+                    round.orders.push(Order::Capture { shipment, offset });
+                }
+                Output::Release(shipment) => round.orders.push(Order::Release(shipment)),
+                Output::Keep(piece) => round.orders.push(Order::Keep(piece)),
+                Output::Forget(snapshot) => round.orders.push(Order::Forget(snapshot)),
             }
         }
         round
@@ -131,6 +150,16 @@ pub fn apply(store: &mut Store, entries: &[Entry]) -> Effects {
         }
     }
     effects
+}
+
+/// Puts a received snapshot in the place of the store. The caller holds the store's only mutable
+/// borrow meanwhile, and hands [`Input::Applied`] back, with the facts. The former store comes back
+/// to be dropped without the borrow; rows of it that wait to be written are void.
+pub fn install(store: &mut Store, snapshot: Store) -> (Store, Input) {
+    let (before, id) = (store.applied(), snapshot.applied());
+    assert!(id.index > before.index, "J2: a snapshot of {id} for a store at {before}");
+    let former = core::mem::replace(store, snapshot);
+    (former, Input::Applied { id, facts: Vec::new() })
 }
 
 /// The clients that wait for an answer. Whoever takes a request out answers it: the first answer

@@ -13,8 +13,9 @@
 //!
 //! Reading order: [`types`] (a newtype per quantity), [`random`], [`mod@planted`]; [`api`] (the
 //! wire messages and what a client may be refused), [`request`] (the life of a request);
-//! [`raft`] (consensus), [`member`] (consensus with its clients); [`wal`] (the log on disk);
-//! [`store`] (the key space); [`actors`] (how a driver strings them together).
+//! [`raft`] (consensus), [`member`] (consensus with its clients); [`wal`] (the log on disk), [`snap`]
+//! (received snapshots on disk); [`store`] (the key space); [`actors`] and [`courier`] (how a driver
+//! strings them together).
 //!
 //! Not here: watchers, leases, users. Their rooms are named in `ARCHITECTURE.md`.
 
@@ -26,12 +27,13 @@ extern crate alloc;
 
 pub mod actors;
 pub mod api;
-
+pub mod courier;
 pub mod member;
 pub mod planted;
 pub mod raft;
 pub mod random;
 pub mod request;
+pub mod snap;
 pub mod store;
 pub mod types;
 pub mod wal;

@@ -6,6 +6,7 @@
 //!                        no leader -> waits for one
 //!   Request::Read -----> joins the next round of ReadIndex --> Readable once applied that far
 //!   Request::KeepAlive, TimeToLive --> the leader's lease clocks (`member/lease.rs`)
+//!   Request::MoveLeader, Resign --> the leader hands over --> Moved once another one leads
 //! ```
 //! A proposal's answer comes from the store when its entry is applied; a read's answer is read from
 //! the store by whoever asked. This machine only answers what it alone knows: that it gave up.
@@ -21,6 +22,7 @@
 
 mod admission;
 mod lease;
+mod moves;
 mod reads;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -36,12 +38,14 @@ use crate::api::wire::command::Action;
 use crate::planted::Bug;
 use crate::raft::{self, Entry, Envelope, Message, Raft, Reader, Start, View};
 use crate::request::{self, Request, requester_of};
+use crate::snap::{Chunk, Kept, Piece, ReceptionId, ShipmentId};
 use crate::store::Fact;
 use crate::types::{ClusterId, Index, LeaseLife, LogId, NodeId, RequestId, Seconds, Term, Ticks};
 use crate::wal::{Receipt, Write};
 
 use admission::Admission;
 use lease::Leases;
+use moves::{Goal, Moves};
 use reads::Reads;
 
 /// Back-pressure: committed entries that wait to be applied (semantics KV-35).
@@ -71,6 +75,23 @@ pub enum Input {
     },
     /// The store's durable copy was synced up to here: the log before it is not needed to restart.
     Stored(Index),
+    /// A part of the store's state, as [`Output::Capture`] asked for.
+    Captured {
+        /// For which shipment.
+        shipment: ShipmentId,
+        /// The part.
+        chunk: Chunk,
+    },
+    /// What became of the last chunk of [`Output::Keep`].
+    Kept {
+        /// Of which reception.
+        reception: ReceptionId,
+        /// What.
+        kept: Kept,
+    },
+    /// The store's durable copy was replaced by a snapshot and synced. The store itself had taken
+    /// it over before that, and [`Input::Applied`] said so.
+    Installed(LogId),
 }
 
 /// Everything a member can ask for. The caller obeys in order and decides nothing.
@@ -88,6 +109,25 @@ pub enum Output {
     Lease(RequestId, Option<LeaseLife>),
     /// This member gives a request up. The first answer to a request counts.
     Reply(RequestId, Unavailable),
+    /// Another member leads, as this request wished.
+    Moved(RequestId),
+    /// Hand in a part of the store's state: all parts of a shipment come from one applied index,
+    /// which is fixed when the first one is asked for.
+    Capture {
+        /// The shipment.
+        shipment: ShipmentId,
+        /// Bytes that were handed in before.
+        offset: u64,
+    },
+    /// Nothing more is asked of this shipment's state.
+    Release(ShipmentId),
+    /// Keep a received chunk ([`crate::snap::Shelf::keep`]).
+    Keep(Piece),
+    /// Replace the store, and its durable copy, by this received snapshot. It comes before all
+    /// entries behind it.
+    Install(LogId),
+    /// Remove what was kept of a received snapshot ([`crate::snap::Shelf::forget`]).
+    Forget(LogId),
 }
 
 /// Committed entries behind each other.
@@ -116,6 +156,8 @@ pub struct Config {
     pub discard_batch: u64,
     /// Between two checkpoints of a lease; a lease with less left has none (LE-14).
     pub lease_checkpoint: Ticks,
+    /// Applied entries that stay in the log for followers that are behind.
+    pub kept_tail: u64,
     /// Decides the randomised timeouts.
     pub seed: u64,
     /// The bug that is planted, if any.
@@ -143,7 +185,10 @@ pub struct Member {
     unsent: VecDeque<(u64, Bytes)>,
     reads: Reads,
     leases: Leases,
+    moves: Moves,
     admission: Admission,
+    /// Forwards that came while leadership was on its way to another member.
+    held: VecDeque<(NodeId, Term, Bytes)>,
     /// The term and leader that the last flush saw.
     sight: (Term, Option<NodeId>),
     changes: u64,
@@ -180,6 +225,7 @@ impl Member {
             heartbeat: config.heartbeat,
             election: config.election,
             discard_batch: config.discard_batch,
+            kept_tail: config.kept_tail,
             seed: config.seed,
             planted: config.planted,
         };
@@ -193,7 +239,9 @@ impl Member {
             unsent: VecDeque::new(),
             reads: Reads::default(),
             leases,
+            moves: Moves::default(),
             admission: Admission::default(),
+            held: VecDeque::new(),
             sight: (Term(0), None),
             changes: 0,
             replies: Vec::new(),
@@ -219,6 +267,9 @@ impl Member {
                 self.leases.learn(facts);
             }
             Input::Stored(index) => self.raft.stored(index),
+            Input::Captured { shipment, chunk } => self.raft.captured(shipment, chunk),
+            Input::Kept { reception, kept } => self.raft.kept(reception, kept),
+            Input::Installed(snapshot) => self.raft.installed(snapshot),
         }
     }
 
@@ -227,6 +278,7 @@ impl Member {
         let first = out.len();
         loop {
             self.notice_leader();
+            self.release_held();
             self.send_unsent();
             self.ask();
             self.turn_leases();
@@ -246,6 +298,7 @@ impl Member {
         }
         self.release_reads(out);
         self.settle_applied(out, first);
+        self.answer_moves();
         out.append(&mut self.replies);
     }
 
@@ -296,6 +349,10 @@ impl Member {
         if term != self.raft.term() || !self.raft.leads() || self.is_crowded() {
             return;
         }
+        if self.raft.is_handing_over() {
+            self.held.push_back((from, term, command));
+            return;
+        }
         if is_sound(&command) && self.admission.admit(term, id) {
             self.raft.propose(command);
         }
@@ -315,8 +372,51 @@ impl Member {
             Request::Read => self.reads.arrived(id.n),
             Request::KeepAlive(lease) => self.leases.arrived(id.n, lease, true),
             Request::TimeToLive(lease) => self.leases.arrived(id.n, lease, false),
+            Request::MoveLeader(target) => self.on_move(id.n, Goal::To(target)),
+            Request::Resign => self.on_move(id.n, Goal::Away),
         }
         self.send_unsent();
+    }
+
+    /// Only a leader can hand over. Whoever does not lead has nothing to resign from.
+    fn on_move(&mut self, n: u64, goal: Goal) {
+        let target = match goal {
+            Goal::To(_) if !self.raft.leads() => Err(Unavailable::NotLeader),
+            Goal::To(target) if !self.raft.is_voter(target) => Err(Unavailable::BadTransferee),
+            Goal::To(target) => Ok(target),
+            Goal::Away if !self.raft.leads() => Ok(self.raft.id()),
+            Goal::Away => self.raft.heir().ok_or(Unavailable::Unhealthy),
+        };
+        match target {
+            Ok(target) if target == self.raft.id() => {
+                self.pending.remove(&n);
+                self.replies.push(Output::Moved(self.id(n)));
+            }
+            Ok(target) => {
+                self.raft.hand_over(target);
+                self.moves.wait(n, goal);
+            }
+            Err(why) => {
+                self.pending.remove(&n);
+                self.replies.push(Output::Reply(self.id(n), why));
+            }
+        }
+    }
+
+    fn answer_moves(&mut self) {
+        for n in self.moves.fulfilled(self.raft.id(), self.raft.leader()) {
+            self.pending.remove(&n);
+            self.replies.push(Output::Moved(self.id(n)));
+        }
+    }
+
+    /// Forwards that waited for a hand-over: it failed, or they belong to a term that is over.
+    fn release_held(&mut self) {
+        if !self.raft.is_handing_over() {
+            for (from, term, command) in core::mem::take(&mut self.held) {
+                self.on_forward(from, term, command);
+            }
+        }
     }
 
     fn is_crowded(&self) -> bool {
@@ -341,7 +441,9 @@ impl Member {
     }
 
     fn send_unsent(&mut self) {
-        let Some(leader) = self.raft.leader() else { return };
+        let Some(leader) = self.raft.leader().filter(|_| !self.raft.is_handing_over()) else {
+            return;
+        };
         while let Some((n, command)) = self.unsent.pop_front() {
             let Some(pending) = self.pending.get_mut(&n) else { continue };
             pending.proposed = true;
@@ -392,6 +494,8 @@ impl Member {
         let read = self.reads.forget(n);
         let why = if self.leases.forget(n) {
             self.raft.leader().map_or(Unavailable::NoLeader, |_| Unavailable::Timeout) // LE-10
+        } else if self.moves.forget(n) {
+            Unavailable::HandoverTimeout
         } else if !read && !pending.proposed {
             Unavailable::NeverProposed
         } else if pending.proposed && pending.changes != self.changes {
@@ -439,9 +543,14 @@ impl fmt::Display for Input {
             Self::Request(id, Request::TimeToLive(lease)) => {
                 write!(f, "request {id} time-to-live {lease}")
             }
+            Self::Request(id, Request::MoveLeader(to)) => write!(f, "request {id} move to {to}"),
+            Self::Request(id, Request::Resign) => write!(f, "request {id} resign"),
             Self::Persisted(receipt) => write!(f, "durable w{}", receipt.number()),
             Self::Applied { id, .. } => write!(f, "applied {id}"),
             Self::Stored(index) => write!(f, "stored {index}"),
+            Self::Captured { shipment, chunk } => write!(f, "captured {shipment}: {chunk}"),
+            Self::Kept { reception, kept } => write!(f, "kept {reception}: {kept}"),
+            Self::Installed(snapshot) => write!(f, "installed {snapshot}"),
         }
     }
 }
@@ -456,6 +565,12 @@ impl fmt::Display for Output {
             Self::Lease(id, Some(life)) => write!(f, "lease {id} {life}"),
             Self::Lease(id, None) => write!(f, "lease {id} none"),
             Self::Reply(id, why) => write!(f, "reply {id} {why}"),
+            Self::Moved(id) => write!(f, "moved {id}"),
+            Self::Capture { shipment, offset } => write!(f, "capture {shipment} from {offset}"),
+            Self::Release(shipment) => write!(f, "release {shipment}"),
+            Self::Keep(Piece { reception, chunk }) => write!(f, "keep {reception}: {chunk}"),
+            Self::Install(snapshot) => write!(f, "install {snapshot}"),
+            Self::Forget(snapshot) => write!(f, "forget {snapshot}"),
         }
     }
 }

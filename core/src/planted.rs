@@ -152,6 +152,9 @@ bugs! {
     /// a compaction that was under way. etcd #9630, semantics KV-28. Takes: compact, sweep a part
     /// or nothing, store, restart. Caught by: replica equality; a member can start.
     CompactionForgotten = "compaction-forgotten",
+    /// A leader tells the target of a transfer to campaign before it holds the whole log, and the
+    /// target claims to hold it. Thesis §3.10 (step 2), §3.6.1. Caught by: leader completeness.
+    HandoverToStaleLog = "handover-to-stale-log",
 }
 
 impl fmt::Display for Bug {

@@ -49,6 +49,10 @@ pub enum Request {
     KeepAlive(LeaseId),
     /// Say how long a lease lasts (LE-11).
     TimeToLive(LeaseId),
+    /// Have this member lead (MA-8).
+    MoveLeader(NodeId),
+    /// Have anybody else lead: this member is about to stop.
+    Resign,
 }
 
 /// Checks a put and encodes it as the command of `id`. `limit` is in bytes of the encoded command.

@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use quorate_core::raft::{CodecError, Entry, Envelope, LeaseAnswer, LeaseQuestion, Message};
+use quorate_core::raft::{
+    CodecError, Entry, Envelope, LeaseAnswer, LeaseQuestion, MAX_CHUNK_BYTES, Message,
+};
 use quorate_core::random::Random;
+use quorate_core::snap::{Chunk, ShipmentId};
 use quorate_core::types::{Index, LeaseId, LeaseLife, LogId, NodeId, Seconds, Term};
 
 /// The largest index or term that is believed.
 const LARGEST: u64 = 1 << 62;
 /// How many kinds of messages there are.
-const KINDS: u64 = 14;
+const KINDS: u64 = 17;
 
 /// Draws messages that a member could really send.
 struct Sender(Random);
@@ -59,6 +62,9 @@ impl Sender {
         if let Message::Append { entries, .. } = &message {
             term = term.max(entries.last().map_or(term, |entry| entry.term));
         }
+        if let Message::Snapshot { chunk, .. } = &message {
+            term = term.max(chunk.snapshot.term);
+        }
         Envelope { from: NodeId(self.number()), to: NodeId(self.number()), term, message }
     }
 
@@ -79,6 +85,9 @@ impl Sender {
             8 => Message::HeartbeatEcho { round: self.number() },
             9 => Message::Forward { command: self.bytes(100) },
             10 => Message::AskReadIndex { boot: self.number(), round: self.number() },
+            14 => Message::Snapshot { shipment: ShipmentId(self.number()), chunk: self.chunk() },
+            15 => Message::SnapshotKept { shipment: ShipmentId(self.number()), end: self.number() },
+            16 => Message::TimeoutNow,
             11 => Message::ReadIndex {
                 boot: self.number(),
                 round: self.number(),
@@ -106,6 +115,13 @@ impl Sender {
             left: Seconds(self.number().cast_signed()),
         });
         LeaseAnswer { n: self.number(), life }
+    }
+
+    fn chunk(&mut self) -> Chunk {
+        let snapshot = LogId { index: Index(1 + self.0.below(1000)), term: self.log_id().term };
+        let (len, offset, last) = (1 + self.0.below(200), self.number(), self.flag());
+        let bytes = (0..len).map(|_| self.0.below(256).to_le_bytes()[0]).collect();
+        Chunk { snapshot, offset, bytes, last }
     }
 
     fn append(&mut self) -> Message {
@@ -168,7 +184,10 @@ fn every_kind_is_drawn() {
         | Message::AskReadIndex { .. }
         | Message::ReadIndex { .. }
         | Message::AskLeases { .. }
-        | Message::TellLeases { .. } => {}
+        | Message::TellLeases { .. }
+        | Message::Snapshot { .. }
+        | Message::SnapshotKept { .. }
+        | Message::TimeoutNow => {}
     }
 }
 
@@ -241,6 +260,32 @@ fn disordered_entries_are_refused() {
     refused("a term beyond the leader's", &[(6, 3), (7, 8)]);
     let sound = append((5, 3), &[(6, 3), (7, 7)]);
     assert_eq!(Envelope::decode(&encoded(&sound)), Ok(sound));
+}
+
+/// A good one, and what may be wrong with it.
+#[test]
+fn a_part_of_a_snapshot_that_cannot_be_is_refused() {
+    let part = |index, term, len| {
+        let snapshot = LogId { index: Index(index), term: Term(term) };
+        let chunk = Chunk { snapshot, offset: 0, bytes: vec![7; len].into(), last: false };
+        let message = Message::Snapshot { shipment: ShipmentId(1), chunk };
+        Envelope { from: NodeId(1), to: NodeId(2), term: Term(7), message }
+    };
+    let good = part(5, 7, MAX_CHUNK_BYTES);
+    assert_eq!(Envelope::decode(&encoded(&good)), Ok(good));
+    for (wrong, refusal) in [
+        (part(5, 7, 0), CodecError::ChunkSize(0)),
+        (part(5, 7, MAX_CHUNK_BYTES + 1), CodecError::ChunkSize(MAX_CHUNK_BYTES + 1)),
+        (part(0, 7, 1), CodecError::Disordered(Index(0))),
+        (part(5, 8, 1), CodecError::Disordered(Index(5))),
+        (part(LARGEST + 1, 7, 1), CodecError::Absurd(LARGEST + 1)),
+    ] {
+        assert_eq!(Envelope::decode(&encoded(&wrong)), Err(refusal));
+    }
+    let mut altered = encoded(&part(5, 7, 100));
+    let at = altered.windows(100).position(|bytes| bytes == [7; 100]).unwrap();
+    altered[at + 50] ^= 1;
+    assert_eq!(Envelope::decode(&altered), Err(CodecError::Altered));
 }
 
 #[test]

@@ -278,6 +278,9 @@ fn identity(fate: Fate, envelope: &Envelope) -> Fate {
         Message::TellLeases { boot, answers, .. } => {
             (*boot, answers.first().map_or(0, |answer| answer.n))
         }
+        Message::Snapshot { shipment, chunk } => (shipment.0, chunk.offset),
+        Message::SnapshotKept { shipment, end } => (shipment.0, *end),
+        Message::TimeoutNow => (0, 0),
     };
     let link = fate.of(envelope.from.0 << 8 | envelope.to.0);
     link.named(envelope.message.kind()).of(envelope.term.0).of(first).of(second)

@@ -75,6 +75,14 @@ pub enum Unavailable {
     TooManyRequests,
     /// The member is shutting down. A write may still take effect.
     Stopped,
+    /// Only the leader can do this.
+    NotLeader,
+    /// No member that could lead has this id.
+    BadTransferee,
+    /// Another member was asked to lead, and did not come to lead in time.
+    HandoverTimeout,
+    /// No other member is in touch that could lead instead.
+    Unhealthy,
 }
 
 /// Either of the two.
@@ -132,6 +140,13 @@ impl Unavailable {
             // The table of etcd says ResourceExhausted; its servers really answer Unknown.
             Self::TooManyRequests => (Code::Unknown, "etcdserver: too many requests"),
             Self::Stopped => (Code::Unavailable, "etcdserver: server stopped"),
+            Self::NotLeader => (Code::FailedPrecondition, "etcdserver: not leader"),
+            Self::BadTransferee => (Code::FailedPrecondition, "etcdserver: bad leader transferee"),
+            // Missing in etcd's table, and so Unknown.
+            Self::HandoverTimeout => {
+                (Code::Unknown, "etcdserver: request timed out, leader transfer took too long")
+            }
+            Self::Unhealthy => (Code::Unavailable, "etcdserver: unhealthy cluster"),
         }
     }
 
@@ -139,12 +154,17 @@ impl Unavailable {
     #[must_use]
     pub const fn surely_without_effect(self) -> bool {
         match self {
-            Self::NeverProposed | Self::TooManyRequests => true,
+            Self::NeverProposed
+            | Self::TooManyRequests
+            | Self::NotLeader
+            | Self::BadTransferee
+            | Self::Unhealthy => true,
             Self::Timeout
             | Self::TimeoutLeaderLost
             | Self::NoLeader
             | Self::LeaderChanged
-            | Self::Stopped => false,
+            | Self::Stopped
+            | Self::HandoverTimeout => false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Envelopes as bytes: the border where a peer's bytes become typed values or a refusal.
 //!
 //! What is checked here can be taken for granted behind it: entries follow `prev` without a gap,
-//! terms do not go down inside a message or exceed the sender's. Decoding from a plain slice copies
+//! terms do not go down inside a message or exceed the sender's, a part of a snapshot is what was
+//! sent. Decoding from a plain slice copies
 //! each command right-sized; decoding from `Bytes` would share, and so keep, the whole frame.
 //!
 //! Not here: framing, and whether the sender is who it says (`node/src/serve/peer.rs`).
@@ -13,10 +14,13 @@ use prost::Message as _;
 
 use super::{Entry, Envelope, LeaseAnswer, LeaseQuestion, Message};
 use crate::api::wire::{self, envelope::Message as Wire};
+use crate::snap::{Chunk, ShipmentId};
 use crate::types::{Index, LeaseId, LeaseLife, LogId, NodeId, Seconds, Term};
 
 /// Log positions and terms beyond this are nonsense: counting to it takes longer than any disk lasts.
 const MAX_COUNT: u64 = 1 << 62;
+/// The largest part of a snapshot, in bytes: an ordinary one and the largest row on top.
+pub const MAX_CHUNK_BYTES: usize = 4 << 20;
 
 /// Why bytes are not an envelope.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +33,10 @@ pub enum CodecError {
     Disordered(Index),
     /// An index or a term that nobody can count to.
     Absurd(u64),
+    /// A part of a snapshot that is empty or too large, in bytes.
+    ChunkSize(usize),
+    /// A part of a snapshot that was changed on its way.
+    Altered,
 }
 
 impl Envelope {
@@ -96,6 +104,11 @@ fn to_wire(message: &Message) -> Wire {
             let answers = answers.iter().map(answer_to_wire).collect();
             Wire::TellLeases(wire::TellLeases { boot: *boot, index: index.0, answers })
         }
+        Message::Snapshot { shipment, chunk } => Wire::Snapshot(chunk_to_wire(*shipment, chunk)),
+        Message::SnapshotKept { shipment, end } => {
+            Wire::SnapshotKept(wire::SnapshotKept { shipment: shipment.0, end: *end })
+        }
+        Message::TimeoutNow => Wire::TimeoutNow(wire::TimeoutNow {}),
     }
 }
 
@@ -136,7 +149,46 @@ fn from_wire(wire: Wire, sender: Term) -> Result<Message, CodecError> {
             let answers = told.answers.iter().map(answer_from_wire).collect();
             Message::TellLeases { boot: told.boot, index: index(told.index)?, answers }
         }
+        Wire::Snapshot(part) => {
+            let shipment = ShipmentId(part.shipment);
+            Message::Snapshot { shipment, chunk: chunk_from_wire(part, sender)? }
+        }
+        Wire::SnapshotKept(kept) => {
+            Message::SnapshotKept { shipment: ShipmentId(kept.shipment), end: kept.end }
+        }
+        Wire::TimeoutNow(wire::TimeoutNow {}) => Message::TimeoutNow,
     })
+}
+
+fn chunk_to_wire(shipment: ShipmentId, chunk: &Chunk) -> wire::Snapshot {
+    wire::Snapshot {
+        shipment: shipment.0,
+        last_index: chunk.snapshot.index.0,
+        last_term: chunk.snapshot.term.0,
+        offset: chunk.offset,
+        bytes: chunk.bytes.clone(),
+        sum: crc32c::crc32c(&chunk.bytes),
+        last: chunk.last,
+    }
+}
+
+/// A snapshot of nothing, or of a term that its sender has not reached, is none.
+fn chunk_from_wire(part: wire::Snapshot, sender: Term) -> Result<Chunk, CodecError> {
+    let wire::Snapshot { last_index, last_term, offset, bytes, sum, last, .. } = part;
+    if bytes.is_empty() || bytes.len() > MAX_CHUNK_BYTES {
+        return Err(CodecError::ChunkSize(bytes.len()));
+    }
+    if crc32c::crc32c(&bytes) != sum {
+        return Err(CodecError::Altered);
+    }
+    let snapshot = LogId { index: index(last_index)?, term: term(last_term)? };
+    if snapshot.index == Index(0) || snapshot.term > sender {
+        return Err(CodecError::Disordered(snapshot.index));
+    }
+    if offset > MAX_COUNT {
+        return Err(CodecError::Absurd(offset));
+    }
+    Ok(Chunk { snapshot, offset, bytes, last })
 }
 
 fn append_from_wire(append: wire::Append, sender: Term) -> Result<Message, CodecError> {
@@ -204,6 +256,8 @@ impl fmt::Display for CodecError {
             Self::Empty => f.write_str("a message without content, or of a later version"),
             Self::Disordered(index) => write!(f, "entry {index} does not follow the one before it"),
             Self::Absurd(number) => write!(f, "{number} is beyond any log position or term"),
+            Self::ChunkSize(bytes) => write!(f, "a part of a snapshot of {bytes} bytes"),
+            Self::Altered => f.write_str("a part of a snapshot that is not as it was sent"),
         }
     }
 }

@@ -126,7 +126,7 @@ impl Raft {
     /// node with a later term from ever joining (etcd #8501).
     pub(super) fn on_late(&mut self, from: NodeId, message: &Message) {
         match message {
-            Message::Append { .. } | Message::Heartbeat { .. } => {
+            Message::Append { .. } | Message::Heartbeat { .. } | Message::Snapshot { .. } => {
                 self.send(from, Message::HeartbeatEcho { round: 0 });
             }
             Message::RequestVote { .. } => self.send(from, Message::Vote { granted: false }),
@@ -140,7 +140,9 @@ impl Raft {
             | Message::AskReadIndex { .. }
             | Message::ReadIndex { .. }
             | Message::AskLeases { .. }
-            | Message::TellLeases { .. } => {}
+            | Message::TellLeases { .. }
+            | Message::SnapshotKept { .. }
+            | Message::TimeoutNow => {}
         }
     }
 
@@ -157,7 +159,8 @@ impl Raft {
         }
     }
 
-    fn campaign(&mut self) {
+    /// Asks for votes in the next term.
+    pub(super) fn campaign(&mut self) {
         self.enter_term(self.hard.term.next());
         self.hard.vote = Some(self.config.id);
         self.role = Role::Candidate { backers: BTreeSet::new() };
@@ -180,6 +183,7 @@ impl Raft {
             rounds: Rounds::default(),
             since_heartbeat: self.config.heartbeat, // Due at once.
             since_quorum_check: Ticks(0),
+            handover: None,
         });
         self.leader = Some(self.config.id);
         self.log.append(self.hard.term, Bytes::new());

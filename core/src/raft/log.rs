@@ -16,7 +16,7 @@
 //! - L2. The commit index never goes back, and nothing committed is ever replaced.
 //! - L3. `durable` speaks of the entries that are in the log: a replaced entry is not durable,
 //!   even if the write of its predecessor in that place completes later.
-//! - L4. Nothing is discarded that the store was not handed.
+//! - L4. Nothing is discarded that the store was not handed, as entries or as a snapshot.
 //!
 //! Not here: who may append (`replication.rs`), when something is committed (the same).
 
@@ -228,6 +228,22 @@ impl Log {
             self.entries.shrink_to(2 * self.entries.len());
         }
         self.base
+    }
+
+    /// Begins anew behind a snapshot, of which this log does not hold the last entry (paper §7,
+    /// figure 13): what it holds instead is older, or of no use. Nothing of the new log is durable
+    /// before the write that says so.
+    pub fn reset(&mut self, snapshot: LogId) {
+        assert!(snapshot.index > self.committed, "L2: {snapshot} is older than what is committed");
+        assert!(!self.holds(snapshot), "J2: the log holds {snapshot} and says more than that");
+        self.durable = self.durable.min(self.committed);
+        self.base = snapshot;
+        self.committed = snapshot.index;
+        self.applying = snapshot.index;
+        self.unwritten = snapshot.index.next();
+        self.entries.clear();
+        self.writing.clear(); // L3: what they make durable has been replaced.
+        self.uncommitted_bytes = 0;
     }
 
     fn truncate(&mut self, from: Index) {

@@ -9,6 +9,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::raft::Entry;
+use crate::snap::{Chunk, ShipmentId};
 use crate::types::{Index, LeaseId, LeaseLife, LogId, NodeId, Term};
 
 /// A message on its way.
@@ -122,6 +123,23 @@ pub enum Message {
         /// One per question, in no order.
         answers: Vec<LeaseAnswer>,
     },
+    /// A part of the leader's state, for a follower whose next entry is gone from its log (paper §7,
+    /// figure 13).
+    Snapshot {
+        /// The leader's count of shipments, so that two states are never mixed.
+        shipment: ShipmentId,
+        /// The part.
+        chunk: Chunk,
+    },
+    /// How much of a snapshot the follower has; 0 when it has no beginning of it.
+    SnapshotKept {
+        /// As it was sent.
+        shipment: ShipmentId,
+        /// In bytes.
+        end: u64,
+    },
+    /// "Campaign at once: you are to lead." (thesis §3.10)
+    TimeoutNow,
 }
 
 /// A client's call about a lease.
@@ -163,6 +181,9 @@ impl Message {
             Self::ReadIndex { .. } => "read-index",
             Self::AskLeases { .. } => "ask-leases",
             Self::TellLeases { .. } => "tell-leases",
+            Self::Snapshot { .. } => "snapshot",
+            Self::SnapshotKept { .. } => "snapshot-kept",
+            Self::TimeoutNow => "timeout-now",
         }
     }
 }
@@ -214,6 +235,11 @@ impl fmt::Display for Message {
                 write!(f, "{kind} {boot:x} index={index}")?;
                 answers.iter().try_for_each(|answer| write!(f, " {answer}"))
             }
+            Self::Snapshot { shipment, chunk } => write!(f, "{chunk} shipment={shipment}"),
+            Self::SnapshotKept { shipment, end } => {
+                write!(f, "{kind} shipment={shipment} bytes={end}")
+            }
+            Self::TimeoutNow => f.write_str(kind),
         }
     }
 }

@@ -36,12 +36,16 @@
 //! - E3. No two nodes lead the same term. (It spans nodes: the simulator checks it; a node that sees
 //!   it in a message stops.)
 //!
-//! Left out so far: snapshots (a peer that lost its log cannot be refilled below the others' base),
-//! membership changes, leadership transfer, lease reads.
+//! **Snapshots.** A log that is in the store may be forgotten. A follower that still needs it gets
+//! the leader's state instead, and begins its log behind that (paper §7; [`shipment`], [`install`]).
+//!
+//! Left out so far: membership changes, lease reads.
 
 mod codec;
 mod election;
 mod entry;
+mod handover;
+mod install;
 mod log;
 mod message;
 mod outbox;
@@ -49,14 +53,17 @@ mod progress;
 pub mod quorum;
 mod read;
 mod replication;
+mod shipment;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use codec::CodecError;
+pub use codec::{CodecError, MAX_CHUNK_BYTES};
 pub use entry::Entry;
 pub(crate) use entry::write_span;
+use handover::Handover;
+use install::Reception;
 pub use log::Log;
 pub use message::{Envelope, LeaseAnswer, LeaseQuestion, Message};
 use outbox::{Outbox, Reliance};
@@ -67,6 +74,7 @@ use read::Rounds;
 use crate::member::Output;
 use crate::planted::Bug;
 use crate::random::Random;
+use crate::snap::{ReceptionId, ShipmentId};
 use crate::types::{HardState, Index, LogId, NodeId, Term, Ticks};
 use crate::wal::{Receipt, Write};
 
@@ -91,6 +99,7 @@ struct Leadership {
     rounds: Rounds,
     since_heartbeat: Ticks,
     since_quorum_check: Ticks,
+    handover: Option<Handover>,
 }
 
 /// How a node keeps time and who votes with it.
@@ -106,6 +115,8 @@ pub struct Config {
     pub election: Ticks,
     /// Entries to gather before the log's head is discarded.
     pub discard_batch: u64,
+    /// Applied entries that stay in the log for followers that are behind.
+    pub kept_tail: u64,
     /// Decides the randomised timeouts.
     pub seed: u64,
     /// The bug that is planted, if any.
@@ -186,6 +197,14 @@ pub struct Raft {
     /// Reads that a quorum confirmed, with the index to be applied first.
     confirmed: Vec<(Reader, Index)>,
     sends: Vec<Envelope>,
+    /// The snapshot that is received, and how many were.
+    reception: Reception,
+    receptions: ReceptionId,
+    /// Shipments so far, and those for which the driver holds a capture.
+    shipped: ShipmentId,
+    shipping: BTreeSet<ShipmentId>,
+    /// What the driver is to do about snapshots.
+    orders: Vec<Output>,
     /// The hard state and commit index at the end of the last flush.
     checked: (HardState, Index),
 }
@@ -213,6 +232,11 @@ impl Raft {
             applied: start.applied.index,
             confirmed: Vec::new(),
             sends: Vec::new(),
+            reception: Reception::Idle,
+            receptions: ReceptionId(0),
+            shipped: ShipmentId(0),
+            shipping: BTreeSet::new(),
+            orders: Vec::new(),
             checked: (start.hard, start.applied.index),
             config,
         };
@@ -287,6 +311,9 @@ impl Raft {
                 self.on_heartbeat(from, commit, round, settled);
             }
             Message::HeartbeatEcho { round } => self.on_heartbeat_echo(from, round),
+            Message::Snapshot { shipment, chunk } => self.on_snapshot(from, shipment, chunk),
+            Message::SnapshotKept { shipment, end } => self.on_snapshot_kept(from, shipment, end),
+            Message::TimeoutNow => self.on_timeout_now(from),
             Message::AskReadIndex { boot, round } => {
                 self.read_index(Reader::Peer { peer: from, boot, round });
             }
@@ -304,6 +331,7 @@ impl Raft {
     pub fn persisted(&mut self, receipt: &Receipt) {
         self.outbox.persisted(receipt.number(), &mut self.sends);
         self.log.written(receipt.number());
+        self.install_if_reset(receipt);
         // A campaign of this very batch of inputs has not even been handed to the disk yet.
         if self.written == self.hard && self.outbox.term_is_durable() {
             self.count_own_vote();
@@ -328,12 +356,21 @@ impl Raft {
         self.flush_write(out);
         self.outbox.flush(&mut self.sends);
         out.extend(self.sends.drain(..).map(Output::Send));
+        self.release_captures();
+        out.append(&mut self.orders);
+        self.flush_apply(out);
+        self.check_invariants();
+    }
+
+    fn flush_apply(&mut self, out: &mut Vec<Output>) {
+        if !self.may_apply() {
+            return;
+        }
         let room = (self.applied.0 + MAX_APPLYING).saturating_sub(self.log.applying().0);
         let entries = self.log.take_applicable(room);
         if !entries.is_empty() {
             out.push(Output::Apply(crate::member::Group { entries }));
         }
-        self.check_invariants();
     }
 
     /// Reads that were confirmed since the last call: apply that far, then read.
@@ -414,20 +451,26 @@ impl Raft {
     }
 
     fn flush_write(&mut self, out: &mut Vec<Output>) {
-        let discard = self.discard();
+        let reset = self.must_reset();
+        let discard = if reset { None } else { self.discard() };
         let term = self.hard != self.written;
-        if !term && !self.log.has_unwritten() && discard.is_none() {
+        if !term && !self.log.has_unwritten() && discard.is_none() && !reset {
             return;
         }
         let number = self.outbox.next_write(term);
+        let discard = discard.or_else(|| self.take_reset(number));
         let entries = self.log.take_unwritten(number);
         self.written = self.hard;
         out.push(Output::Persist(Write { number, hard: self.hard, entries, discard }));
     }
 
-    /// Forgets the head of the log once nobody can ask for it any more.
+    /// Forgets the head of the log: what every voter holds, and of the rest all but a tail for those
+    /// who are behind. Never what the store's durable copy lacks, and never what a peer will need
+    /// behind the snapshot that is on its way to it.
     fn discard(&mut self) -> Option<LogId> {
-        let to = self.settled.min(self.stored).min(self.log.applying()).min(self.log.durable());
+        let dispensable = Index(self.applied.0.saturating_sub(self.config.kept_tail));
+        let to = self.settled.max(dispensable).min(self.kept_for_shipments());
+        let to = to.min(self.stored).min(self.log.applying()).min(self.log.durable());
         let gain = to.0.saturating_sub(self.log.base().index.0);
         (gain >= self.config.discard_batch.max(1)).then(|| self.log.discard(to))
     }

@@ -5,16 +5,21 @@
 //!   Probe ----------------> Replicate ------------------------------------> Probe
 //!   one append at a time,    a bounded number of appends under way,
 //!   repeated by heartbeat    `next` runs ahead of `matched`
+//!
+//!   either -- the leader's log begins behind `next` --> Snapshot -- accepted up to there --> Replicate
+//!                                                          |
+//!                                                          +--- given up --> Probe
 //! ```
 //!
 //! Invariants:
 //! - P1. `matched < next`. Late and repeated answers never move `matched` or `next` below that.
 //! - P2. At most `MAX_IN_FLIGHT` appends and `MAX_BYTES` of commands are under way to a peer.
 //!
-//! Not here: peers that need a whole state, because the leader's log begins too late for them.
+//! Not here: the chunks of a snapshot (`shipment.rs`).
 
 use alloc::collections::VecDeque;
 
+use super::shipment::{Outlook, Shipment};
 use crate::types::{Index, Ticks};
 
 /// Appends under way to one peer.
@@ -23,7 +28,7 @@ pub const MAX_IN_FLIGHT: usize = 256;
 pub const MAX_BYTES: usize = 8 << 20;
 
 /// How a peer is fed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Feed {
     /// Its log is not known to match: one append at a time.
     Probe {
@@ -32,6 +37,8 @@ pub enum Feed {
     },
     /// Its log matches up to `matched`: appends follow each other without waiting.
     Replicate,
+    /// What it needs next is gone from the leader's log: it gets the state instead.
+    Snapshot(Shipment),
 }
 
 /// The leader's view of one peer.
@@ -73,8 +80,13 @@ impl Progress {
 
     /// How it is fed.
     #[must_use]
-    pub fn feed(&self) -> Feed {
-        self.feed
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// How it is fed, to go on with it.
+    pub fn feed_mut(&mut self) -> &mut Feed {
+        &mut self.feed
     }
 
     /// Whether an append may leave for it.
@@ -83,6 +95,7 @@ impl Progress {
         match self.feed {
             Feed::Probe { waiting } => !waiting,
             Feed::Replicate => self.flight.len() < MAX_IN_FLIGHT && self.flight_bytes < MAX_BYTES,
+            Feed::Snapshot(_) => false,
         }
     }
 
@@ -99,18 +112,22 @@ impl Progress {
                 self.next = last.next();
             }
             Feed::Replicate => {}
+            Feed::Snapshot(_) => panic!("an append left for a peer that gets a snapshot"),
         }
         self.check();
     }
 
-    /// The peer holds everything up to `matched`.
-    pub fn accepted(&mut self, matched: Index) {
+    /// The peer holds everything up to `matched`. The leader's log begins behind `base`: a peer that
+    /// has come so far needs no snapshot, wherever it got that from.
+    pub fn accepted(&mut self, matched: Index, base: Index) {
         if matched > self.matched {
             self.silent = Ticks(0);
         }
         self.matched = self.matched.max(matched);
         self.next = self.next.max(self.matched.next());
-        self.feed = Feed::Replicate;
+        if !matches!(self.feed, Feed::Snapshot(_)) || self.matched >= base {
+            self.feed = Feed::Replicate;
+        }
         while let Some(&(last, bytes)) = self.flight.front()
             && last <= self.matched
         {
@@ -125,9 +142,23 @@ impl Progress {
         let stale = match self.feed {
             Feed::Probe { .. } => prev.next() != self.next,
             Feed::Replicate => prev <= self.matched,
+            Feed::Snapshot(_) => true,
         };
         if !stale {
             self.probe(next);
+        }
+    }
+
+    /// The peer gets a snapshot from here on. Appends under way may still arrive.
+    pub fn begin_snapshot(&mut self, shipment: Shipment) {
+        self.probe(self.next);
+        self.feed = Feed::Snapshot(shipment);
+    }
+
+    /// A snapshot does not reach the peer, or is of no use to it any more.
+    pub fn give_up_snapshot(&mut self) {
+        if matches!(self.feed, Feed::Snapshot(_)) {
+            self.probe(self.matched.next());
         }
     }
 
@@ -144,6 +175,11 @@ impl Progress {
             Feed::Replicate if self.flight.is_empty() => self.silent = Ticks(0),
             Feed::Replicate if self.silent >= patience => self.probe(self.matched.next()),
             Feed::Replicate => {}
+            Feed::Snapshot(shipment) => {
+                if shipment.tick(patience) == Outlook::Over {
+                    self.give_up_snapshot();
+                }
+            }
         }
     }
 

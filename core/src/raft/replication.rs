@@ -27,9 +27,10 @@ const MAX_APPEND_BYTES: usize = 1 << 20;
 const MAX_PROBE_BYTES: usize = 64 << 10;
 
 impl Raft {
-    /// A leader's new command. Refused (none) when this node does not lead.
+    /// A leader's new command. Refused (none) when this node does not lead, or is about to stop (T1).
     pub fn propose(&mut self, command: Bytes) -> Option<LogId> {
-        self.leads().then(|| self.log.append(self.hard.term, command))
+        let takes = self.leads() && !self.is_handing_over();
+        takes.then(|| self.log.append(self.hard.term, command))
     }
 
     pub(super) fn tick_leader(&mut self, ticks: Ticks) {
@@ -40,6 +41,8 @@ impl Raft {
         for peer in leadership.peers.values_mut() {
             peer.tick(self.config.heartbeat, patience);
         }
+        self.tick_handover();
+        let Role::Leader(leadership) = &mut self.role else { return };
         if leadership.since_quorum_check >= self.config.election {
             leadership.since_quorum_check = Ticks(0);
             self.check_quorum();
@@ -51,7 +54,11 @@ impl Raft {
         let Role::Leader(leadership) = &mut self.role else { return };
         let mut heard = 1;
         for peer in leadership.peers.values_mut() {
-            heard += usize::from(core::mem::take(&mut peer.recent));
+            let recent = core::mem::take(&mut peer.recent);
+            heard += usize::from(recent);
+            if !recent {
+                peer.give_up_snapshot();
+            }
         }
         if heard < majority(self.config.voters.len()) {
             self.follow(None);
@@ -87,22 +94,33 @@ impl Raft {
 
     pub(super) fn on_append_accepted(&mut self, from: NodeId, matched: Index) {
         assert!(!self.leads() || matched <= self.log.last().index, "{from} holds unknown entries");
+        let base = self.log.base().index;
         if let Role::Leader(leadership) = &mut self.role
             && let Some(peer) = leadership.peers.get_mut(&from)
         {
             peer.recent = true;
-            peer.accepted(matched);
+            peer.accepted(matched, base);
         }
     }
 
     pub(super) fn on_append_rejected(&mut self, from: NodeId, prev: Index, hint: LogId) {
-        let shared = self.log.newest_not_above(hint);
+        let next = self.next_to_try(prev, hint);
         if let Role::Leader(leadership) = &mut self.role
             && let Some(peer) = leadership.peers.get_mut(&from)
         {
             peer.recent = true;
-            peer.rejected(prev, shared.index.next());
+            peer.rejected(prev, next);
         }
+    }
+
+    /// The first entry worth sending to a peer that refused one behind `prev`. Where it must lie
+    /// before the log's beginning, that is no entry of the log: the peer needs a snapshot.
+    fn next_to_try(&self, prev: Index, hint: LogId) -> Index {
+        let base = self.log.base().index;
+        if prev <= base || hint.index < base {
+            return Index(base.0.max(1));
+        }
+        self.log.newest_not_above(hint).index.next()
     }
 
     pub(super) fn on_heartbeat(&mut self, from: NodeId, commit: Index, round: u64, settled: Index) {
@@ -135,8 +153,11 @@ impl Raft {
         self.advance_commit();
         self.confirm_reads();
         for to in self.peers() {
+            self.consider_snapshot(to);
             self.feed(to);
+            self.ship(to);
         }
+        self.flush_handover();
         let Role::Leader(leadership) = &mut self.role else { return };
         let called = leadership.rounds.take_call();
         if called || leadership.since_heartbeat >= self.config.heartbeat {

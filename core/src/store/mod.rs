@@ -33,9 +33,12 @@ mod image;
 mod lease;
 mod load;
 mod mvcc;
+mod refill;
 mod rows;
+mod snapshot;
 mod txn;
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::{fmt, iter};
 
@@ -47,10 +50,12 @@ pub use self::image::{Batch, Image};
 pub use self::lease::Span;
 pub use self::load::Loader;
 pub use self::mvcc::{
-    Cursor, Events, HashCursor, HashStep, Kind, KvHash, Left, Pin, Record, Revision, Step,
+    Cursor, Events, Freeze, HashCursor, HashStep, Kind, KvHash, Left, Pin, Record, Revision, Step,
     TxnCursor, TxnStep, Written,
 };
+pub use self::refill::{Refill, RefillStep, position_key, position_of};
 pub use self::rows::{Damage, Row};
+pub use self::snapshot::{Blocks, Capture, Reader};
 
 use self::cluster::Cluster;
 pub(crate) use self::digest::Digest;
@@ -130,8 +135,8 @@ impl Store {
         for (at, record) in self.space.settled() {
             tally.add(&Row::record(at, record).key, record.as_ref());
         }
-        for row in self.leases.rows().chain(self.cluster.row()) {
-            tally.add_row(&row);
+        for row in self.other_rows().iter().filter(|row| row.key != position_key()) {
+            tally.add_row(row);
         }
         let position = self.position();
         let (removed, sum, size) = (position.compacted, tally.sum, tally.bytes);
@@ -264,10 +269,24 @@ impl Store {
         self.space.pin()
     }
 
+    /// Keeps every record as it is until the freeze is dropped, those included that compaction gave
+    /// up: for whoever copies all of them.
+    #[must_use]
+    pub fn freeze(&self) -> Freeze {
+        self.space.freeze()
+    }
+
     /// The row that says how far the rows are. It goes into the batch with the last of them.
     #[must_use]
     pub fn position_row(&self) -> Row {
         self.position().encode()
+    }
+
+    /// Every row but the records, in the order of their keys: the small tables, and the position.
+    fn other_rows(&self) -> Vec<Row> {
+        let mut rows = vec![self.position_row()];
+        rows.extend(self.leases.rows().chain(self.cluster.row()));
+        rows
     }
 
     fn position(&self) -> Position {

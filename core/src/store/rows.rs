@@ -34,13 +34,16 @@ use crate::types::{Index, LeaseId, LogId, Term};
 const FORMAT: u64 = 2;
 const WORDS: usize = 9;
 /// The number of a mark that is not there; marks count from 0.
-const NO_MARK: i64 = -1;
+pub const NO_MARK: i64 = -1;
 
 const POSITION: u8 = b'a';
 const RECORD: u8 = b'k';
 const LEASE: u8 = b'l';
 const MEMBERS: u8 = b'm';
 const TOMBSTONE: u8 = b't';
+
+/// No record's key is below this, and no other row's key is like it.
+pub const FIRST_RECORD: [u8; 1] = [RECORD];
 
 /// A key and its value in the durable table. A later row with the same key replaces it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -271,6 +274,11 @@ impl Damage {
     /// The damage of one row.
     pub fn row(key: &[u8], what: &str) -> Self {
         Self { what: alloc::format!("row \"{}\" {what}", key.escape_ascii()) }
+    }
+
+    /// The damage of a snapshot.
+    pub fn snapshot(what: &str) -> Self {
+        Self { what: alloc::format!("a received snapshot {what}") }
     }
 
     /// Damage that is seen only in the whole.

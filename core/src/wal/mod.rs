@@ -94,7 +94,7 @@ pub enum FileOp {
         /// Bytes, all zero.
         size: u64,
     },
-    /// Overwrite bytes inside a file.
+    /// Overwrite bytes of a file, or append behind its end.
     Write {
         /// File name.
         name: String,

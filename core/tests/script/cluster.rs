@@ -88,6 +88,7 @@ impl Cluster {
             election: Ticks(10),
             discard_batch: 1000,
             lease_checkpoint: Ticks::from_millis(300_000),
+            kept_tail: 1000,
             seed: 0,
             planted: None,
         };
@@ -96,6 +97,7 @@ impl Cluster {
                 Some(("heartbeat", ticks)) => config.heartbeat = Ticks(number(ticks)?),
                 Some(("election", ticks)) => config.election = Ticks(number(ticks)?),
                 Some(("discard", entries)) => config.discard_batch = number(entries)?,
+                Some(("tail", entries)) => config.kept_tail = number(entries)?,
                 Some(_) | None => return Err(format!("{word:?} is neither node nor option")),
             }
         }
@@ -149,7 +151,7 @@ impl Cluster {
         self.wire.retain(|envelope| sides.get(&envelope.from) == sides.get(&envelope.to));
     }
 
-    /// Delivers, syncs and applies until nothing is left to do.
+    /// Delivers, syncs, applies and carries until nothing is left to do.
     fn stabilize(&mut self) -> Result<(), String> {
         let mut before = None;
         while before != Some(self.lines.len()) {
@@ -157,6 +159,7 @@ impl Cluster {
             self.run("deliver")?;
             self.run("sync")?;
             self.run("apply")?;
+            self.run("carry")?;
         }
         Ok(())
     }

@@ -11,10 +11,11 @@
 //!                                                                 up to a blank line: made anew
 //! ```
 //! `traces/README.md` explains the commands. Those about the wire and the cluster are in
-//! `cluster.rs`, those that a member carries out itself in `node.rs`.
+//! `cluster.rs`, those that a member carries out itself in `node.rs` and `snapshots.rs`.
 
 mod cluster;
 mod node;
+mod snapshots;
 
 use std::any::Any;
 use std::cell::Cell;

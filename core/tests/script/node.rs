@@ -1,5 +1,6 @@
 //! One member in the hands of a script. What the server's threads do by themselves happens here on
-//! command: the log's thread is `sync`, the applier is `apply`, the storage thread is `store`.
+//! command: the log's thread is `sync`, the applier is `apply`, the storage thread is `store`; of
+//! snapshots see `snapshots.rs`.
 //!
 //! ```text
 //!   take_in --> Member --> writes --sync--> Wal::plan --> Disk --> receipt --> Member
@@ -19,6 +20,7 @@ use quorate_core::api::etcdserverpb::{
     self, DeleteRangeRequest, PutRequest, RangeRequest, ResponseHeader,
 };
 use quorate_core::api::{Refusal, Response};
+use quorate_core::courier::Order;
 use quorate_core::member::{Config, Input, Member, Output};
 use quorate_core::raft::{Entry, Envelope, View};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
@@ -28,6 +30,7 @@ use quorate_core::wal::{
     self, FileOp, Found, Identity, Layout, ReadDisk, Receipt, Recovered, Wal, Write,
 };
 
+use super::snapshots::{self, Snapshots};
 use super::{Words, number};
 
 const LAYOUT: Layout = Layout { segment_size: 1 << 16, planted: None };
@@ -49,6 +52,7 @@ pub struct Node {
     store: Store,
     /// The store's durable copy.
     stored: Store,
+    snapshots: Snapshots,
     /// Who waits, with the key that was asked for.
     waiters: Waiters<Bytes>,
 }
@@ -63,12 +67,14 @@ impl Node {
         let identity = Identity { cluster: config.cluster, member: config.id };
         Wal::create(identity, LAYOUT, founding, &mut plan);
         disk.execute(plan);
-        Self::start(config, disk, Store::new())
+        Self::start(config, disk, Store::new(), Disk::default())
     }
 
-    fn start(config: Config, mut disk: Disk, store: Store) -> Self {
+    fn start(config: Config, mut disk: Disk, stored: Store, snap: Disk) -> Self {
         let mut recovered = disk.recover();
         disk.execute(take(&mut recovered.repairs));
+        let opened = snapshots::open(config.cluster, &snap, recovered.base, stored);
+        let store = opened.expect("log, store and snapshots that fit together");
         let member = actors::start(config.clone(), &mut recovered, &store).expect("a sound disk");
         Self {
             lines: Vec::new(),
@@ -80,6 +86,7 @@ impl Node {
             committed: Vec::new(),
             stored: store.clone(),
             store,
+            snapshots: Snapshots::start(config.cluster, snap),
             waiters: Waiters::new(config.id, config.boot),
             config,
         }
@@ -93,9 +100,18 @@ impl Node {
             "campaign" => self.campaign()?,
             "sync" => self.sync(words.count(usize::MAX)?),
             "apply" => self.apply(),
-            "store" => {
-                self.stored = self.store.clone();
-                self.take_in([Input::Stored(self.stored.applied().index)]);
+            "carry" => {
+                let answers = self.snapshots.carry(&self.store);
+                if !answers.is_empty() {
+                    self.take_in(answers);
+                }
+            }
+            "store" => self.keep_store(),
+            "move" => {
+                let target = words.node().ok_or("which node is to lead?")?;
+                let id = self.waiters.id();
+                self.waiters.wait(id, Bytes::new());
+                self.take_in([Input::Request(id, Request::MoveLeader(target))]);
             }
             "crash" => self.crash(),
             "put" | "delete" | "get" => {
@@ -140,7 +156,8 @@ impl Node {
     /// The power goes, and comes back.
     fn crash(&mut self) {
         let config = Config { boot: self.config.boot + 1, ..self.config.clone() };
-        *self = Self::start(config, take(&mut self.disk), self.stored.clone());
+        let snap = self.snapshots.files();
+        *self = Self::start(config, take(&mut self.disk), self.stored.clone(), snap);
         let last = self.member.view().last;
         self.lines.push(format!("restart {} last={last}", self.disk.recover().hard));
     }
@@ -181,6 +198,14 @@ impl Node {
                 Output::Readable(id) => self.answer(id, &Answer::Readable),
                 Output::Lease(id, life) => self.answer(id, &Answer::Lease(life)),
                 Output::Reply(id, why) => self.answer(id, &Answer::Failed(why)),
+                Output::Moved(id) => self.answer(id, &Answer::Moved),
+                Output::Install(snapshot) => self.snapshots.install = Some(snapshot),
+                Output::Capture { shipment, offset } => {
+                    self.snapshots.order(Order::Capture { shipment, offset });
+                }
+                Output::Release(shipment) => self.snapshots.order(Order::Release(shipment)),
+                Output::Keep(piece) => self.snapshots.order(Order::Keep(piece)),
+                Output::Forget(snapshot) => self.snapshots.order(Order::Forget(snapshot)),
             }
         }
     }
@@ -201,8 +226,23 @@ impl Node {
         unsynced.synced()
     }
 
-    /// Committed entries reach the store.
+    /// The store's files are synced.
+    fn keep_store(&mut self) {
+        self.stored = self.store.clone();
+        match self.snapshots.refill.take() {
+            Some(snapshot) => self.take_in([Input::Installed(snapshot)]),
+            None => self.take_in([Input::Stored(self.stored.applied().index)]),
+        }
+    }
+
+    /// A whole snapshot takes the store's place; committed entries reach the store.
     fn apply(&mut self) {
+        if let Some(snapshot) = self.snapshots.install.take() {
+            let ready = self.snapshots.take_ready(snapshot);
+            let (_, told) = actors::install(&mut self.store, ready);
+            self.snapshots.refill = Some(snapshot);
+            self.take_in([told]);
+        }
         let entries = take(&mut self.committed);
         if !entries.is_empty() {
             let effects = actors::apply(&mut self.store, &entries);
@@ -235,6 +275,7 @@ impl Node {
         let Some(key) = self.waiters.answer(id, answer) else { return };
         let told = match answer {
             Answer::Readable => self.read(&key),
+            Answer::Moved => "moved".to_string(),
             Answer::Applied(Ok(Response::Put(done))) => format!("put{}", at(&done.header)),
             Answer::Applied(Ok(Response::DeleteRange(done))) => {
                 format!("deleted {}{}", done.deleted, at(&done.header))
@@ -297,15 +338,21 @@ fn view(view: &View) -> String {
 
 /// Files as they are after the last sync.
 #[derive(Default)]
-struct Disk(BTreeMap<String, Vec<u8>>);
+pub struct Disk(BTreeMap<String, Vec<u8>>);
 
 impl Disk {
-    fn execute(&mut self, plan: Vec<FileOp>) {
+    /// A file, as it is.
+    pub fn file(&self, name: &str) -> &[u8] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn execute(&mut self, plan: Vec<FileOp>) {
         for operation in plan {
             match operation {
                 FileOp::Create { name, size } => drop(self.0.insert(name, vec![0; size as usize])),
                 FileOp::Write { name, offset, bytes } => {
                     let file = self.0.get_mut(&name).expect("a file to write into");
+                    file.resize(file.len().max(offset as usize + bytes.len()), 0);
                     file[offset as usize..][..bytes.len()].copy_from_slice(&bytes);
                 }
                 FileOp::Rename { from, to } => {

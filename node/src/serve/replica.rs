@@ -65,7 +65,7 @@ impl Inquiry<'_> {
         match self.0.answer().await {
             Answer::Lease(life) => Ok(life),
             Answer::Failed(unavailable) => Err(unavailable.into()),
-            Answer::Readable | Answer::Applied(_) => {
+            Answer::Readable | Answer::Applied(_) | Answer::Moved => {
                 unreachable!("{} asked about a lease", self.0.id())
             }
         }
@@ -132,7 +132,9 @@ impl Replica {
         match place.answer().await {
             Answer::Applied(result) => Ok(result?),
             Answer::Failed(unavailable) => Err(unavailable.into()),
-            Answer::Readable | Answer::Lease(_) => unreachable!("{id} proposed a command"),
+            Answer::Readable | Answer::Lease(_) | Answer::Moved => {
+                unreachable!("{id} proposed a command")
+            }
         }
     }
 
@@ -144,7 +146,9 @@ impl Replica {
         match place.answer().await {
             Answer::Readable => Ok(()),
             Answer::Failed(unavailable) => Err(unavailable.into()),
-            Answer::Applied(_) | Answer::Lease(_) => unreachable!("{id} asked to read"),
+            Answer::Applied(_) | Answer::Lease(_) | Answer::Moved => {
+                unreachable!("{id} asked to read")
+            }
         }
     }
 
@@ -198,7 +202,11 @@ impl Replica {
         let haste = match request {
             // It would only wait for the disk.
             Request::Propose(_) => Haste::Patient,
-            Request::Read | Request::KeepAlive(_) | Request::TimeToLive(_) => Haste::Pressing,
+            Request::Read
+            | Request::KeepAlive(_)
+            | Request::TimeToLive(_)
+            | Request::MoveLeader(_)
+            | Request::Resign => Haste::Pressing,
         };
         let sent = self.inbox.offer(Input::Request(id, request), haste);
         sent.map_err(|_| Unavailable::TooManyRequests)

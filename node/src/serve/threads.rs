@@ -137,6 +137,7 @@ fn settings(config: &Config, boot: &Boot, life: u64) -> MemberConfig {
         election: config.election,
         discard_batch: config.snapshot_count,
         lease_checkpoint: LEASE_CHECKPOINT,
+        kept_tail: u64::MAX,
         seed: fresh(),
         planted: None,
     }

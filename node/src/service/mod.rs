@@ -83,7 +83,11 @@ pub fn count_failure(failure: Failure, counter: &crate::serve::metrics::Counter)
             | Unavailable::NoLeader
             | Unavailable::LeaderChanged
             | Unavailable::TooManyRequests
-            | Unavailable::Stopped,
+            | Unavailable::Stopped
+            | Unavailable::NotLeader
+            | Unavailable::BadTransferee
+            | Unavailable::HandoverTimeout
+            | Unavailable::Unhealthy,
         ) => counter.add(1),
         Failure::Refused(_) => {}
     }

@@ -79,6 +79,9 @@ fn haste(message: &Message) -> Haste {
         | Message::AskReadIndex { .. }
         | Message::ReadIndex { .. }
         | Message::AskLeases { .. }
-        | Message::TellLeases { .. } => Haste::Pressing,
+        | Message::TellLeases { .. }
+        | Message::Snapshot { .. }
+        | Message::SnapshotKept { .. }
+        | Message::TimeoutNow => Haste::Pressing,
     }
 }

@@ -112,7 +112,10 @@ impl Watched {
             | Message::AskReadIndex { .. }
             | Message::ReadIndex { .. }
             | Message::AskLeases { .. }
-            | Message::TellLeases { .. } => true,
+            | Message::TellLeases { .. }
+            | Message::Snapshot { .. }
+            | Message::SnapshotKept { .. }
+            | Message::TimeoutNow => true,
         };
         if kept {
             return Ok(());

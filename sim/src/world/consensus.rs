@@ -141,7 +141,10 @@ fn is_news(input: &Input) -> bool {
         | Input::Request(..)
         | Input::Persisted(_)
         | Input::Applied { .. }
-        | Input::Stored(_) => true,
+        | Input::Stored(_)
+        | Input::Captured { .. }
+        | Input::Kept { .. }
+        | Input::Installed(_) => true,
     }
 }
 
@@ -162,6 +165,9 @@ fn moment_of(message: &Message) -> Option<Moment> {
         | Message::AskReadIndex { .. }
         | Message::ReadIndex { .. }
         | Message::AskLeases { .. }
-        | Message::TellLeases { .. } => None,
+        | Message::TellLeases { .. }
+        | Message::Snapshot { .. }
+        | Message::SnapshotKept { .. }
+        | Message::TimeoutNow => None,
     }
 }

@@ -146,6 +146,7 @@ impl World {
                     continue;
                 }
                 Answer::Lease(_) => panic!("{id} did not ask about a lease"),
+                Answer::Moved => panic!("{id} wished for no other leader"),
                 Answer::Failed(why) => {
                     self.count_failure(why);
                     Reply::Failed(Failure::Unavailable(why))
@@ -178,7 +179,11 @@ impl World {
             Unavailable::LeaderChanged
             | Unavailable::NoLeader
             | Unavailable::TooManyRequests
-            | Unavailable::Stopped => {}
+            | Unavailable::Stopped
+            | Unavailable::NotLeader
+            | Unavailable::BadTransferee
+            | Unavailable::HandoverTimeout
+            | Unavailable::Unhealthy => {}
         }
     }
 

@@ -324,6 +324,7 @@ impl World {
             election: Ticks((settings.election / TICK).max(1)),
             discard_batch: settings.discard,
             lease_checkpoint: Ticks::from_millis(300_000),
+            kept_tail: u64::MAX,
             seed: self.fate("member").of(at as u64).of(boot).number(),
             planted: self.planted,
         }

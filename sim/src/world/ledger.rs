@@ -80,6 +80,7 @@ fn reply(answer: &Answer) -> Option<Reply> {
         ))
         | Answer::Readable
         | Answer::Lease(_)
+        | Answer::Moved
         | Answer::Failed(_) => None,
     }
 }

@@ -85,6 +85,7 @@ impl Removal {
 
     fn left(&self) -> Left {
         match self.sweep {
+            Some(_) if self.pins.is_frozen() => Left::Pinned,
             Some(_) => Left::More,
             None if self.finished == self.mark => Left::Nothing,
             None => Left::Pinned,
@@ -108,6 +109,9 @@ impl KeySpace {
 
     /// Removes a part of what compaction gave up, looking at no more than `budget` changes.
     pub fn sweep(&mut self, budget: usize) -> (Vec<(Revision, Record)>, Left) {
+        if self.removal.pins.is_frozen() {
+            return (Vec::new(), self.removal.left());
+        }
         let begin = Revision { main: self.removal.finished.unwrap_or(0), sub: 0 };
         if self.removal.sweep.is_none() {
             self.removal.sweep = self.removal.pins.release().map(|target| (target, begin));

@@ -50,7 +50,7 @@ use core::fmt;
 pub use self::compact::{Left, Removal};
 pub use self::events::Events;
 pub use self::hash::{HashCursor, HashStep, KvHash};
-pub use self::pins::Pin;
+pub use self::pins::{Freeze, Pin};
 pub use self::range::{Cursor, Step};
 pub use self::read_txn::{TxnCursor, TxnStep};
 pub use self::record::{Kind, Record, View};
@@ -190,6 +190,16 @@ impl KeySpace {
     /// How many keys exist.
     pub fn keys(&self) -> usize {
         self.index.live()
+    }
+
+    /// Keeps every record from being removed, until the freeze is dropped.
+    pub fn freeze(&self) -> Freeze {
+        self.removal.pins.freeze()
+    }
+
+    /// The records from a revision on, oldest first.
+    pub fn records_from(&self, from: Revision) -> impl Iterator<Item = (Revision, &Record)> {
+        self.records.since(from)
     }
 
     /// The newest pair of a key, if it exists.

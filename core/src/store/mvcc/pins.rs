@@ -13,6 +13,9 @@
 //! another one; removal up to its mark begins when nobody holds a ticket that was sealed by then.
 //! So a reader need not register, cannot forget to leave, and delays removal only.
 //!
+//! A snapshot for another member copies every record with what they add up to, so while one is made
+//! nothing is removed at all, however long ago it was given up: it holds a freeze.
+//!
 //! Invariants:
 //! - N1. What a reader could see when it took its ticket is there until it drops the ticket.
 //!
@@ -27,9 +30,16 @@ pub struct Pin {
     _ticket: Arc<()>,
 }
 
+/// Keeps every record from being removed, until it is dropped.
+#[derive(Debug)]
+pub struct Freeze {
+    _ticket: Arc<()>,
+}
+
 /// The tickets that somebody may still hold.
 #[derive(Debug, Default)]
 pub struct Pins {
+    frozen: Arc<()>,
     current: Arc<()>,
     /// Oldest first: the mark of the compaction that sealed a ticket, and the ticket.
     sealed: VecDeque<(i64, Arc<()>)>,
@@ -39,7 +49,7 @@ pub struct Pins {
 impl Clone for Pins {
     fn clone(&self) -> Self {
         let marks = self.sealed.iter().map(|(mark, _)| (*mark, Arc::default()));
-        Self { current: Arc::default(), sealed: marks.collect() }
+        Self { frozen: Arc::default(), current: Arc::default(), sealed: marks.collect() }
     }
 }
 
@@ -47,6 +57,16 @@ impl Pins {
     /// Takes a ticket.
     pub fn pin(&self) -> Pin {
         Pin { _ticket: Arc::clone(&self.current) }
+    }
+
+    /// Stops all removal.
+    pub fn freeze(&self) -> Freeze {
+        Freeze { _ticket: Arc::clone(&self.frozen) }
+    }
+
+    /// Whether anybody holds a freeze.
+    pub fn is_frozen(&self) -> bool {
+        Arc::strong_count(&self.frozen) > 1
     }
 
     /// A compaction moved its mark.
