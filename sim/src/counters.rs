@@ -120,6 +120,14 @@ counters! {
     SteppedReads = "reads in steps",
     /// Clients that moved to another member.
     Moves = "clients moved",
+    /// Snapshots that a leader began to send.
+    SnapshotsBegun = "snapshots begun",
+    /// Parts of them that were captured.
+    SnapshotParts = "snapshot parts",
+    /// Snapshots that took the place of a follower's store.
+    SnapshotsInstalled = "snapshots installed",
+    /// Restarts that found a snapshot whose installation a crash had cut short.
+    SnapshotsResumed = "snapshots installed again",
     /// Histories that were judged with the outcomes that only the log knows.
     Revealed = "histories told more",
     /// Histories that a second, independent judge agreed on.

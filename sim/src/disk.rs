@@ -9,7 +9,7 @@
 //! ```
 //! What survives is a fate (`fate.rs`) of member, life, file and sector. A sector of 512 bytes is
 //! written whole or not at all, as disks promise; a write of several sectors tears between them, in
-//! any mixture. A file that was never synced may come back empty.
+//! any mixture. A file that was never synced may come back empty, and one that grew shorter.
 //!
 //! Invariants:
 //! - K1. What was synced survives everything.
@@ -158,7 +158,8 @@ impl Disk {
     fn write(&mut self, name: &str, offset: u64, bytes: Bytes) {
         let offset = usize::try_from(offset).expect("an offset fits into memory");
         let file = self.file(name);
-        assert!(offset + bytes.len() <= file.cache.len(), "a write behind the end of {name}");
+        assert!(offset <= file.cache.len(), "a write leaves a hole in {name}");
+        file.cache.resize(file.cache.len().max(offset + bytes.len()), 0);
         file.cache[offset..offset + bytes.len()].copy_from_slice(&bytes);
         file.unsynced.push((offset, bytes));
     }
@@ -189,6 +190,7 @@ impl Disk {
 impl File {
     fn sync(&mut self) {
         for (offset, bytes) in self.unsynced.drain(..) {
+            self.platter.resize(self.platter.len().max(offset + bytes.len()), 0);
             self.platter[offset..offset + bytes.len()].copy_from_slice(&bytes);
         }
         self.synced_once = true;
@@ -212,6 +214,7 @@ impl File {
             outage.kept += u64::from(survives == versions);
             let writes = self.unsynced.iter().filter_map(|write| overlap(write, sector));
             for (offset, bytes) in writes.take(survives as usize) {
+                self.platter.resize(self.platter.len().max(offset + bytes.len()), 0);
                 self.platter[offset..offset + bytes.len()].copy_from_slice(bytes);
             }
         }

@@ -129,6 +129,9 @@ impl Oracle {
             self.match_log(at, index, *mark, prev)?;
             prev = Some(mark.term);
         }
+        if let Some(discard) = write.discard {
+            self.check_snapshot(at, discard)?;
+        }
         let replaced = self.members[at].on_write(change);
         if turn.led() && replaced > 0 {
             let what = format!(
@@ -161,6 +164,22 @@ impl Oracle {
             self.on_commit(at, turn)?;
         }
         Ok(())
+    }
+
+    /// A snapshot took the place of a store.
+    pub fn on_install(&mut self, at: usize, snapshot: LogId) -> Check {
+        self.check_snapshot(at, snapshot)?;
+        self.members[at].on_install(snapshot.index)
+    }
+
+    /// What takes the place of a log, or of a store, was committed.
+    fn check_snapshot(&self, at: usize, snapshot: LogId) -> Check {
+        let known = self.committed.get(snapshot.index.0 as usize - 1);
+        if known.is_some_and(|committed| committed.mark.term == snapshot.term) {
+            return Ok(());
+        }
+        let what = format!("n{} goes on behind {snapshot}, which nobody committed", at + 1);
+        Violation::of(Invariant::StateMachineSafety, what)
     }
 
     /// An entry reaches a store.

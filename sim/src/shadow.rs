@@ -103,18 +103,27 @@ impl Shadow {
     pub fn change(&mut self, change: &Change) -> usize {
         self.hard = change.hard;
         let mut replaced = 0;
+        if let Some(discard) = change.discard {
+            self.discard(discard);
+        }
         if !change.marks.is_empty() {
             let keep = change.first.0.saturating_sub(self.base.index.0 + 1) as usize;
             replaced = self.marks.len().saturating_sub(keep);
             self.marks.truncate(keep);
             self.marks.extend(&change.marks);
         }
-        if let Some(discard) = change.discard {
-            let gone = discard.index.0.saturating_sub(self.base.index.0) as usize;
-            self.marks.drain(..gone.min(self.marks.len()));
-            self.base = discard;
-        }
         replaced
+    }
+
+    /// What the log does not hold takes the place of all of it: a snapshot.
+    fn discard(&mut self, discard: LogId) {
+        if self.term_at(discard.index) == Some(discard.term) {
+            let gone = discard.index.0.saturating_sub(self.base.index.0) as usize;
+            self.marks.drain(..gone);
+        } else {
+            self.marks.clear();
+        }
+        self.base = discard;
     }
 
     /// Whether a restart that read `back` read exactly this state. It may have kept more of the

@@ -33,6 +33,12 @@ impl Vault {
         self.handed.push_back(rows);
     }
 
+    /// Takes every row out.
+    pub fn clear(&mut self) {
+        let keys = self.rows().into_keys();
+        self.handed.push_back(keys.map(|key| Row { key, value: None }).collect());
+    }
+
     /// Makes everything handed over durable.
     pub fn sync(&mut self) {
         for row in self.handed.drain(..).flatten() {

@@ -56,6 +56,12 @@ impl Image {
         self.rows.extend(rows);
     }
 
+    /// Forgets what waits: a snapshot took the store's place.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.bytes = 0;
+    }
+
     /// How many bytes wait.
     #[must_use]
     pub fn bytes(&self) -> usize {

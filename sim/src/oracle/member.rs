@@ -159,7 +159,14 @@ impl Watched {
             return Violation::of(Invariant::NoRegress, what);
         }
         let believed = self.requested.term_at(after.durable).unwrap_or_default();
-        if !self.durable.covers(after.durable, believed) {
+        // Behind the beginning that the log is to get, only the length of what is there counts.
+        let forgotten = after.durable < self.requested.base.index;
+        let held = if forgotten {
+            after.durable <= self.durable.last()
+        } else {
+            self.durable.covers(after.durable, believed)
+        };
+        if !held {
             let (name, durable) = (self.name(), self.durable.last());
             let what = format!("{name} counts on entry {}; on disk is {durable}", after.durable);
             return Violation::of(Invariant::Durability, what);
@@ -177,6 +184,15 @@ impl Watched {
             return Violation::of(Invariant::AppliedIsCommitted, what);
         }
         self.applied = entry.index;
+        Ok(())
+    }
+
+    pub fn on_install(&mut self, index: Index) -> Check {
+        if index <= self.applied {
+            let what = format!("{} installs {index} after {}", self.name(), self.applied);
+            return Violation::of(Invariant::AppliedIsCommitted, what);
+        }
+        self.applied = index;
         Ok(())
     }
 

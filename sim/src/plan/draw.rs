@@ -7,6 +7,8 @@
 //!                      Stale    leaders cut off, paused, with slow clocks, and asked to read
 //!                      Rush     many clients at once, so that everything comes in batches
 //!                      Eight    the schedule of figure 8 of the Raft paper, in rounds
+//!                      Behind   members cut off for long, logs kept short, crashes at the moments of a
+//!                               snapshot
 //!                      Patient  long blackouts, and clients that wait for what members say
 //!        --> settings, faults, operations
 //! ```
@@ -38,6 +40,7 @@ enum Profile {
     Stale,
     Eight,
     Rush,
+    Behind,
     Patient,
 }
 
@@ -53,7 +56,8 @@ struct Draw {
 pub(super) fn draw(seed: u64) -> Plan {
     let mut random = Random::new(seed);
     let profile = match random.below(100) {
-        0..43 => Profile::Swarm,
+        0..35 => Profile::Swarm,
+        35..43 => Profile::Behind,
         43..60 => Profile::Durable,
         60..73 => Profile::Leaders,
         73..87 => Profile::Stale,
@@ -75,18 +79,23 @@ impl Draw {
             Profile::Swarm => self.pick(&[1, 3, 3, 3, 3, 5, 5]),
             Profile::Durable => self.pick(&[1, 1, 3, 3, 3, 5]),
             Profile::Leaders => self.pick(&[3, 3, 5, 5, 5]),
-            Profile::Stale | Profile::Rush | Profile::Patient => self.pick(&[3, 3, 3, 5]),
+            Profile::Stale | Profile::Rush | Profile::Patient | Profile::Behind => {
+                self.pick(&[3, 3, 3, 5])
+            }
             Profile::Eight => 3,
         };
         let (clients, patience, duration) = match self.profile {
-            Profile::Swarm | Profile::Durable | Profile::Leaders | Profile::Stale => {
-                (self.between(3, 8), self.between(300, 2000), self.between(6, 10))
-            }
+            Profile::Swarm
+            | Profile::Durable
+            | Profile::Leaders
+            | Profile::Stale
+            | Profile::Behind => (self.between(3, 8), self.between(300, 2000), self.between(6, 10)),
             Profile::Eight => (self.between(3, 8), self.between(300, 1000), 10),
             Profile::Rush => (self.between(10, 24), self.between(300, 1000), self.between(2, 3)),
             Profile::Patient => (self.between(3, 8), self.between(6000, 9000), self.between(8, 12)),
         };
         let eight = self.profile == Profile::Eight;
+        let behind = self.profile == Profile::Behind;
         let heartbeat = if eight { 20 } else { self.pick(&[20, 30, 50]) } * MILLI;
         let latency = self.short(100, 3 * MILLI);
         let seed = self.settings.seed;
@@ -102,9 +111,11 @@ impl Draw {
             disk_write: self.short(20, 200),
             disk_sync: self.short(100, 4 * MILLI),
             segment: self.pick(&[4, 8, 16, 64]) << 10,
-            discard: self.pick(&[8, 32, 128, 1000]),
+            discard: if behind { self.pick(&[4, 8]) } else { self.pick(&[8, 32, 128, 1000]) },
+            tail: if behind { self.pick(&[0, 2, 4]) } else { self.pick(&[0, 8, 32, 1000]) },
+            part: if behind { self.pick(&[1, 50, 300]) } else { self.pick(&[200, 1000, 100_000]) },
             store_every: self.between(5, 100) * MILLI,
-            store_sync: self.between(100, 1000) * MILLI,
+            store_sync: if behind { 100 } else { self.between(100, 1000) } * MILLI,
             page: self.pick(&[1, 2, 5, 100]),
             clients,
             patience: patience * MILLI,
@@ -119,6 +130,7 @@ impl Draw {
             | Profile::Durable
             | Profile::Leaders
             | Profile::Stale
+            | Profile::Behind
             | Profile::Eight => 20,
             Profile::Rush => 250,
             Profile::Patient => 10,
@@ -140,8 +152,8 @@ impl Draw {
         low + self.random.below(high.saturating_sub(low) + 1)
     }
 
-    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.random.below(all.len() as u64) as usize]
+    fn pick<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.random.below(all.len() as u64) as usize].clone()
     }
 
     fn chance(&mut self, percent: u64) -> bool {

@@ -90,6 +90,10 @@ settings! {
     segment "segment" Number,
     /// Entries to gather before the log's head is discarded.
     discard "discard" Number,
+    /// Applied entries that stay in the log for those who are behind.
+    tail "tail" Number,
+    /// Bytes of rows in a part of a snapshot.
+    part "part" Number,
     /// How long applied rows wait before they are handed to the durable copy.
     store_every "store-every" Span,
     /// How often the durable copy is synced.
@@ -151,6 +155,8 @@ words! {
         Storage = "storage",
         /// Takes client calls and reads the store for them.
         Desk = "desk",
+        /// Captures, keeps and forgets snapshots.
+        Courier = "courier",
     }
 }
 
@@ -181,6 +187,10 @@ words! {
         Asks = "asks",
         /// The process began to start.
         Starts = "starts",
+        /// A part of a received snapshot was kept, or all of it.
+        Keeps = "keeps",
+        /// A snapshot took the place of the store, and its durable copy is still the old one.
+        Installs = "installs",
     }
 }
 

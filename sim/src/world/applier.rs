@@ -6,6 +6,9 @@
 //!                        +--rows--> image --now and then--> batches --one by one--> vault
 //!                                                                      synced --> consensus
 //! ```
+//! A received snapshot takes the store's place before any entry behind it, and then that of the
+//! durable copy (`courier.rs`).
+//!
 //! The durable copy is behind on purpose, and a crash throws it back to the end of some batch. The
 //! log makes up for that, as long as it keeps what was not synced there.
 
@@ -18,6 +21,11 @@ use crate::verdict::Violation;
 
 impl World {
     pub(super) fn run_applier(&mut self, at: usize) -> Result<(), Violation> {
+        let Some(boot) = self.hosts[at].boot() else { return Ok(()) };
+        self.install(at)?;
+        if !self.is_alive(at, boot) {
+            return Ok(());
+        }
         let Some(running) = self.hosts[at].running() else { return Ok(()) };
         let entries = std::mem::take(&mut running.entries);
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
@@ -46,6 +54,9 @@ impl World {
             (settings.store_every, settings.store_sync, settings.disk_write);
         let host = &mut self.hosts[at];
         let Some(running) = host.running() else { return };
+        if running.parcels.refills() {
+            return self.refill(at);
+        }
         if running.batches.is_empty() && running.image.bytes() > 0 {
             running.batches = running.image.take(&running.store).into();
         }

@@ -97,9 +97,19 @@ impl World {
         if !self.is_alive(at, boot) {
             return Ok(());
         }
-        if let Some(running) = self.hosts[at].running().filter(|_| !round.apply.is_empty()) {
+        let applies = !round.apply.is_empty() || round.install.is_some();
+        let (orders, ordered) = (round.orders, self.hosts[at].running());
+        if let Some(running) = ordered {
+            let carries = !orders.is_empty();
+            running.parcels.order(orders);
+            running.parcels.install = running.parcels.install.or(round.install);
             running.entries.extend(round.apply);
-            self.wake(at, Actor::Applier);
+            if applies {
+                self.wake(at, Actor::Applier);
+            }
+            if carries {
+                self.wake(at, Actor::Courier);
+            }
         }
         self.answer(at, round.answers);
         Ok(())

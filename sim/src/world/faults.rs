@@ -256,11 +256,15 @@ impl World {
         if let Some(op) = life.ops.front() {
             host.disk.interrupt(op, fate.named("interrupt"));
         }
+        if let Some(op) = life.shelf_op() {
+            host.snap.interrupt(op, fate.named("interrupt shelf"));
+        }
         if power {
             let outage = host.disk.lose_power(fate.named("disk"));
             self.counters.add(Counter::SectorsLost, outage.lost);
             self.counters.add(Counter::SectorsKept, outage.kept);
             self.counters.add(Counter::NamesLost, outage.names);
+            host.snap.lose_power(fate.named("shelf"));
         }
         let gone = host.vault.crash(fate.named("vault"), power);
         self.counters.add(Counter::Fallbacks, u64::from(gone > 0));

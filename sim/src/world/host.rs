@@ -15,10 +15,12 @@ use std::collections::{BTreeSet, VecDeque};
 use quorate_core::actors::{self, Consensus, Waiters};
 use quorate_core::member::{Config, Input};
 use quorate_core::raft::{Entry, RoleKind, View};
+use quorate_core::snap::Shelf;
 use quorate_core::store::{Batch, Image, Loader, Store};
 use quorate_core::types::{Index, LogId, Ticks};
 use quorate_core::wal::{self, FileOp, Found, Identity, Layout, Recovered, Unsynced, Wal, Write};
 
+use super::courier::Parcels;
 use super::desk::{Item, Ticket};
 use super::{CLUSTER, Change, Name, World, founding, id};
 use crate::clock::{Micros, SkewClock, TICK, Ticker};
@@ -33,6 +35,8 @@ use crate::verdict::{Invariant, Violation};
 #[derive(Debug)]
 pub struct Host {
     pub disk: Disk,
+    /// The files of received snapshots.
+    pub snap: Disk,
     pub vault: Vault,
     pub clock: SkewClock,
     /// How many times its process was started.
@@ -101,6 +105,8 @@ pub struct Running {
     pub stored: Index,
     pub synced_at: Micros,
 
+    pub parcels: Parcels,
+
     pub waiters: Waiters<Ticket>,
     pub desk: VecDeque<Item>,
 }
@@ -109,6 +115,7 @@ impl Host {
     pub fn new() -> Self {
         Self {
             disk: Disk::default(),
+            snap: Disk::default(),
             vault: Vault::default(),
             clock: SkewClock::default(),
             boots: 0,
@@ -194,6 +201,16 @@ impl Host {
     }
 }
 
+impl Life {
+    /// The operation on the shelf that is in progress.
+    pub fn shelf_op(&self) -> Option<&FileOp> {
+        match &self.stage {
+            Stage::Running(running) => running.parcels.ops.front(),
+            Stage::Founding | Stage::Repairing(_) => None,
+        }
+    }
+}
+
 impl World {
     /// Starts the process of a machine, unless it runs.
     pub(super) fn start(&mut self, at: usize) -> Result<(), Violation> {
@@ -248,10 +265,12 @@ impl World {
     /// Start-up, once the log is read and durable: the store, then the actors.
     pub(super) fn open_store(&mut self, at: usize, recovered: Recovered) -> Result<(), Violation> {
         let shadow = Shadow::new(recovered.hard, recovered.base, &recovered.entries);
-        let store = match self.load_store(at) {
-            Ok(store) => store,
-            Err(damage) => return must_start(at, &damage),
+        let loader = Loader::with_planted(self.planted, id(at));
+        let (store, shelf, installed) = match self.hosts[at].open_store(recovered.base, loader) {
+            Ok(opened) => opened,
+            Err(why) => return must_start(at, &why),
         };
+        self.counters.add(Counter::SnapshotsResumed, u64::from(installed.is_some()));
         let applied = store.applied();
         let line = format_args!(
             "{} opens {} log {}..{} torn={} applied={applied}",
@@ -263,7 +282,7 @@ impl World {
         );
         self.trace.event(self.now, line);
         self.oracle.on_start(at, shadow)?;
-        let running = match self.assemble(at, recovered, store) {
+        let running = match self.assemble(at, recovered, store, shelf) {
             Ok(running) => running,
             Err(why) => return must_start(at, &why),
         };
@@ -275,19 +294,12 @@ impl World {
         Ok(())
     }
 
-    fn load_store(&self, at: usize) -> Result<Store, quorate_core::store::Damage> {
-        let mut loader = Loader::with_planted(self.planted, id(at));
-        for (key, value) in self.hosts[at].vault.rows() {
-            loader.row(&key, &value)?;
-        }
-        loader.finish()
-    }
-
     fn assemble(
         &mut self,
         at: usize,
         mut recovered: Recovered,
         store: Store,
+        shelf: Shelf,
     ) -> Result<Running, String> {
         let config = self.config(at);
         let boot = config.boot;
@@ -307,6 +319,7 @@ impl World {
             handed: applied,
             stored: Index(0),
             synced_at: self.now,
+            parcels: Parcels::new(self.plan.settings.part as usize, shelf),
             waiters: Waiters::new(id(at), boot),
             desk: VecDeque::new(),
         })
@@ -324,7 +337,7 @@ impl World {
             election: Ticks((settings.election / TICK).max(1)),
             discard_batch: settings.discard,
             lease_checkpoint: Ticks::from_millis(300_000),
-            kept_tail: u64::MAX,
+            kept_tail: settings.tail,
             seed: self.fate("member").of(at as u64).of(boot).number(),
             planted: self.planted,
         }

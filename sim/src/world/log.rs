@@ -125,7 +125,7 @@ impl World {
     }
 
     /// How long an operation takes: the fate of member, life, file and place, times what is slow.
-    fn latency(&self, at: usize, op: &FileOp) -> Micros {
+    pub(super) fn latency(&self, at: usize, op: &FileOp) -> Micros {
         let (host, settings) = (&self.hosts[at], &self.plan.settings);
         let fate = self.fate("latency").of(at as u64).of(host.boots);
         let wrote = host.life.as_ref().map_or(0, |life| life.wrote);

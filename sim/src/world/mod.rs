@@ -24,6 +24,7 @@
 mod applier;
 mod clients;
 mod consensus;
+mod courier;
 mod desk;
 mod disks;
 mod event;
@@ -246,6 +247,7 @@ impl World {
             Actor::Applier => self.run_applier(at)?,
             Actor::Storage => self.run_storage(at),
             Actor::Desk => self.run_desk(at),
+            Actor::Courier => self.run_courier(at)?,
         }
         Ok(())
     }

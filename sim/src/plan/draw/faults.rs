@@ -22,6 +22,7 @@ enum Kind {
     Isolate,
     Split,
     Blackout,
+    Absence,
     Loss,
     Duplicate,
     Reorder,
@@ -89,6 +90,9 @@ impl Draw {
             Profile::Eight => (Vec::new(), 6),
             Profile::Rush => (Vec::new(), 20),
             Profile::Patient => (vec![Kind::Blackout], 10),
+            Profile::Behind => {
+                (vec![Kind::Absence, Kind::AimedCrash, Kind::AimedPower, Kind::AimedCut], 8)
+            }
         };
         kinds.extend(SWARM.into_iter().filter(|_| self.chance(share)));
         kinds
@@ -113,6 +117,12 @@ impl Draw {
             Kind::Isolate => (When::At(at), long, self.isolate(whom)),
             Kind::Split => (When::At(at), long, self.split()),
             Kind::Blackout => (When::At(at), self.between(5, 8) * SECOND, self.isolate(whom)),
+            Kind::Absence => {
+                let whom = Target::Member(self.member());
+                let what = self.pick(&[What::Crash(whom), What::PowerLoss(whom)]);
+                let what = if self.chance(50) { what } else { self.isolate(whom) };
+                (When::At(at), self.span(500 * MILLI, 2 * SECOND), what)
+            }
             Kind::Loss => self.weather(at, 300_000, |target, rate, _| What::Loss(target, rate)),
             Kind::Duplicate => {
                 self.weather(at, 500_000, |target, rate, _| What::Duplicate(target, rate))
@@ -145,7 +155,7 @@ impl Draw {
 
     fn target(&mut self) -> Target {
         let leader = match self.profile {
-            Profile::Swarm | Profile::Durable | Profile::Rush => 30,
+            Profile::Swarm | Profile::Durable | Profile::Rush | Profile::Behind => 30,
             Profile::Leaders | Profile::Stale | Profile::Eight | Profile::Patient => 75,
         };
         if self.chance(leader) { Target::Leader } else { Target::Member(self.member()) }
@@ -208,6 +218,14 @@ impl Draw {
             [Moment::Accepts, Moment::Votes, Moment::Writes, Moment::Operates, Moment::Stores];
         let lead = [Moment::Appends, Moment::Leads, Moment::Asks, Moment::Accepts, Moment::Votes];
         let read = [Moment::Asks, Moment::Appends, Moment::Leads];
+        let snapshot = [
+            Moment::Keeps,
+            Moment::Installs,
+            Moment::Installs,
+            Moment::Operates,
+            Moment::Stores,
+            Moment::Starts,
+        ];
         let moment = match self.profile {
             Profile::Swarm | Profile::Eight | Profile::Rush | Profile::Patient => {
                 self.pick(Moment::ALL)
@@ -215,10 +233,12 @@ impl Draw {
             Profile::Durable => self.pick(&disk),
             Profile::Leaders => self.pick(&lead),
             Profile::Stale => self.pick(&read),
+            Profile::Behind => self.pick(&snapshot),
         };
         let most = match moment {
-            Moment::Leads | Moment::Starts => 1,
+            Moment::Leads | Moment::Starts | Moment::Installs => 1,
             Moment::Votes => 2,
+            Moment::Keeps => 6,
             Moment::Asks | Moment::Stores => 4,
             Moment::Accepts
             | Moment::Commits
@@ -231,6 +251,7 @@ impl Draw {
         let who = match moment {
             Moment::Leads | Moment::Appends | Moment::Commits => Who::Leader,
             Moment::Asks => self.pick(&[Who::Leader, Who::Leader, Who::Anyone]),
+            Moment::Keeps | Moment::Installs => Who::Anyone,
             Moment::Accepts
             | Moment::Votes
             | Moment::Writes
