@@ -159,7 +159,7 @@ pub fn install(store: &mut Store, snapshot: Store) -> (Store, Input) {
     let (before, id) = (store.applied(), snapshot.applied());
     assert!(id.index > before.index, "J2: a snapshot of {id} for a store at {before}");
     let former = core::mem::replace(store, snapshot);
-    (former, Input::Applied { id, facts: Vec::new() })
+    (former, Input::Applied { id, facts: store.facts() })
 }
 
 /// The clients that wait for an answer. Whoever takes a request out answers it: the first answer

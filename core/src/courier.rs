@@ -14,6 +14,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::member::Input;
 use crate::snap::{Chunk, Kept, Piece, ReceptionId, Shelf, ShipmentId};
@@ -37,6 +38,17 @@ pub enum Order {
     Keep(Piece),
     /// Remove what was kept.
     Forget(LogId),
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capture { shipment, offset } => write!(f, "capture {shipment} from {offset}"),
+            Self::Release(shipment) => write!(f, "release {shipment}"),
+            Self::Keep(Piece { reception, chunk }) => write!(f, "keep {reception}: {chunk}"),
+            Self::Forget(snapshot) => write!(f, "forget {snapshot}"),
+        }
+    }
 }
 
 /// Captures that are under way, and the snapshot that is received.

@@ -8,7 +8,8 @@
 //! with the process: the log is the promise.
 //!
 //! Between chunks, what a compaction gave up is removed: a bounded step at a time, with a pause in
-//! which others get at the store (KV-29).
+//! which others get at the store (KV-29). And between two chunks, a received snapshot may take the
+//! place of the whole store; the storage thread makes it the durable copy.
 //!
 //! Not here: what an entry does to the store, what is removed, and how a batch becomes durable.
 
@@ -19,12 +20,14 @@ use std::time::{Duration, Instant};
 use quorate_core::actors::{self, Answer};
 use quorate_core::member::Input;
 use quorate_core::raft::Entry;
-use quorate_core::store::{Batch, Image, Left};
-use quorate_core::types::RequestId;
+use quorate_core::store::{Image, Left};
+use quorate_core::types::{LogId, RequestId};
 
+use crate::serve::courier::Parcels;
 use crate::serve::hub::Errand;
 use crate::serve::mailbox::{Line, Mailbox, Rest};
 use crate::serve::replica::Replica;
+use crate::serve::storage::Task;
 
 /// Entries applied under one lock.
 const CHUNK: usize = 64;
@@ -46,32 +49,75 @@ pub struct ApplyThread {
     pub image: Image,
     /// The store, and those who wait.
     pub replica: Arc<Replica>,
-    /// Committed entries, in order.
-    pub entries: Arc<Mailbox<Entry>>,
+    /// Committed entries and snapshots, in order.
+    pub work: Arc<Mailbox<Work>>,
+    /// Received snapshots.
+    pub parcels: Parcels,
     /// To the storage thread. When it cannot keep up, applying waits.
-    pub batches: SyncSender<Batch>,
+    pub tasks: SyncSender<Task>,
+}
+
+/// What the store is to be changed by.
+pub enum Work {
+    /// Committed entries.
+    Apply(Vec<Entry>),
+    /// A received snapshot, in the place of everything.
+    Install(LogId),
+}
+
+impl Work {
+    /// What one round of consensus hands over, in order.
+    pub fn of(install: Option<LogId>, entries: Vec<Entry>) -> Vec<Self> {
+        let entries = (!entries.is_empty()).then_some(Self::Apply(entries));
+        install.map(Self::Install).into_iter().chain(entries).collect()
+    }
 }
 
 impl ApplyThread {
     /// Works until the mailbox is closed and empty; then sends the rows that are left.
     pub fn run(mut self) {
-        let mut entries = Vec::new();
+        let mut work = Vec::new();
         let (mut due, mut sweep) = (None, Some(Instant::now()));
         loop {
             let until = [due, sweep].into_iter().flatten().min();
-            if self.entries.take(&mut entries, until, Rest::Sleep) == Line::Closed {
+            if self.work.take(&mut work, until, Rest::Sleep) == Line::Closed {
                 break;
             }
-            for chunk in entries.chunks(CHUNK) {
-                self.apply(chunk, &mut sweep);
+            for item in work.drain(..) {
+                match item {
+                    Work::Apply(entries) => {
+                        entries.chunks(CHUNK).for_each(|chunk| self.apply(chunk, &mut sweep));
+                    }
+                    Work::Install(snapshot) => {
+                        self.install(snapshot);
+                        sweep = Some(Instant::now());
+                    }
+                }
             }
-            entries.clear();
             if sweep.is_some_and(|sweep| sweep <= Instant::now()) {
                 sweep = self.sweep();
             }
             due = self.hand_over(due);
         }
         self.flush();
+    }
+
+    /// Rows of the former store that wait are void. It is freed without the lock. The hub reads for
+    /// its watchers what they have not seen of the new one, or finds it compacted (WA-21).
+    fn install(&mut self, snapshot: LogId) {
+        let ready = self.parcels.take_ready(snapshot);
+        let mut store = self.replica.store_mut();
+        let (former, told) = actors::install(&mut store, ready);
+        let (revision, keys) = (store.revision(), store.keys());
+        self.replica.watchers.tap.shut();
+        drop(store);
+        self.replica.watchers.inbox.push(Errand::Nudge);
+        tracing::info!(%snapshot, revision, keys, "installed a snapshot");
+        self.image.clear();
+        self.replica.inbox.push(told);
+        // The storage thread only goes when this one has, or the process ends.
+        let _ = self.tasks.send(Task::Refill(snapshot));
+        drop(former);
     }
 
     fn apply(&mut self, chunk: &[Entry], sweep: &mut Option<Instant>) {
@@ -151,7 +197,7 @@ impl ApplyThread {
         let batches = self.image.take(&self.replica.store());
         for batch in batches {
             // The storage thread only goes when this one has, or the process ends.
-            let _ = self.batches.send(batch);
+            let _ = self.tasks.send(Task::Write(batch));
         }
     }
 }

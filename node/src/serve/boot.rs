@@ -4,6 +4,7 @@
 //!   no log     --> found: the same first entry on all founding members, then as below
 //!   a log      --> who am I, what did I promise; the flags about founding are ignored
 //!   the store  --> where the durable copy stands; the log is replayed from there
+//!   a snapshot --> that was being installed is installed again
 //! ```
 //! Whatever does not fit together ends the start with a sentence that names it, and nothing on
 //! the disk is changed.
@@ -18,6 +19,7 @@ use quorate_core::api::wire::Command;
 use quorate_core::api::wire::command::Action;
 use quorate_core::raft::Entry;
 use quorate_core::request;
+use quorate_core::snap::{Opening, Shelf};
 use quorate_core::store::Store;
 use quorate_core::types::{Index, NodeId, Term};
 use quorate_core::wal::{self, Damage, Found, Identity, Layout, Recovered, Wal};
@@ -46,6 +48,10 @@ pub struct Boot {
     pub members: Vec<Member>,
     /// The files of the log.
     pub disk: Disk,
+    /// The files of received snapshots, and which there are.
+    pub snap: Disk,
+    /// See [`Boot::snap`].
+    pub shelf: Shelf,
 }
 
 /// Reads the data directory, after founding a cluster if there is none in it.
@@ -67,13 +73,48 @@ pub fn boot(config: &Config, data: &DataDir) -> Result<Boot, String> {
         tracing::info!(bytes = recovered.torn, "cut off a batch that was never written whole");
     }
     let storage = Storage::open(&data.store())?;
-    let store = storage.load().map_err(|damage| {
+    let damaged = |damage: String| {
         format!("the key space in {} is damaged: {damage}", data.store().display())
-    })?;
+    };
+    let (mut snap, shelf) = finish_install(data, &storage, &recovered).map_err(damaged)?;
+    let store = storage.load().map_err(damaged)?;
+    let shelf = clear(&mut snap, shelf)?;
     let members = members(&store, &recovered)?;
     check_member(config, data.root(), recovered.identity, &members)?;
     warn_of_other_flags(config, data.root(), recovered.identity);
-    Ok(Boot { recovered, store, storage, members, disk })
+    Ok(Boot { recovered, store, storage, members, disk, snap, shelf })
+}
+
+/// A snapshot whose installation a crash cut short is installed again.
+fn finish_install(
+    data: &DataDir,
+    storage: &Storage,
+    recovered: &Recovered,
+) -> Result<(Disk, Shelf), String> {
+    let mut snap = Disk::plain(&data.snap());
+    let mut litter = Vec::new();
+    let shelf = Shelf::open(&snap, &mut litter)?;
+    match shelf.decide(recovered.base, storage.position()?)? {
+        Opening::UseStore => {}
+        Opening::Install { snapshot, name } => {
+            tracing::info!(%snapshot, "installing a snapshot again, which was cut short");
+            storage.refill(recovered.identity.cluster, &data.snap().join(name))?;
+        }
+    }
+    for op in &litter {
+        snap.execute(op).map_err(|failed| failed.to_string())?;
+    }
+    Ok((snap, shelf))
+}
+
+/// The key space holds everything: received snapshots are of no use any more.
+fn clear(snap: &mut Disk, mut shelf: Shelf) -> Result<Shelf, String> {
+    let mut ops = Vec::new();
+    shelf.clear(&mut ops);
+    for op in &ops {
+        snap.execute(op).map_err(|failed| failed.to_string())?;
+    }
+    Ok(shelf)
 }
 
 fn find(disk: &Disk) -> Result<Option<Recovered>, String> {

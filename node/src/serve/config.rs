@@ -19,6 +19,8 @@ use crate::serve::logging::Format;
 use crate::serve::url::{Url, same_places};
 
 const DEFAULT_CLIENT_URL: &str = "http://localhost:2379";
+/// etcd's default.
+const CATCHUP_ENTRIES: u64 = 5000;
 const DEFAULT_PEER_URL: &str = "http://localhost:2380";
 
 /// One member of a Quorate cluster. Every flag can also be given as ETCD_NAME_OF_THE_FLAG, and
@@ -70,6 +72,12 @@ struct Flags {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, hide = true,
         conflicts_with = "watch_progress_notify_interval")]
     experimental_watch_progress_notify_interval: Option<Duration>,
+    /// Log entries that are kept for members that are behind
+    #[arg(long, value_name = "ENTRIES")]
+    snapshot_catchup_entries: Option<u64>,
+    /// The old name of --snapshot-catchup-entries
+    #[arg(long, value_name = "ENTRIES")]
+    experimental_snapshot_catchup_entries: Option<u64>,
     /// debug, info, warn, error, panic or fatal
     #[arg(long, default_value = "info", value_parser = PossibleValuesParser::new(
         ["debug", "info", "warn", "error", "panic", "fatal"]))]
@@ -126,6 +134,8 @@ pub struct Config {
     pub snapshot_count: u64,
     /// Time between two progress messages to a watcher.
     pub watch_progress: Ticks,
+    /// Entries that the log keeps for members that are behind.
+    pub catchup_entries: u64,
     /// How the log looks.
     pub log_format: Format,
     /// What the log leaves out.
@@ -167,6 +177,7 @@ fn check(flags: Flags) -> Result<Config, String> {
                     explicitly"
             .to_owned());
     }
+    let catchup_entries = catchup_entries(&flags)?;
     let advertise_peer = flags.initial_advertise_peer_urls;
     let founders_given = flags.initial_cluster.is_some();
     let founders = match &flags.initial_cluster {
@@ -191,10 +202,22 @@ fn check(flags: Flags) -> Result<Config, String> {
                 .experimental_watch_progress_notify_interval
                 .unwrap_or(flags.watch_progress_notify_interval),
         ),
+        catchup_entries,
         log_format: log_format(flags.log_format.as_deref(), &flags.logger),
         log_level: log_level(&flags.log_level),
         name: flags.name,
     })
+}
+
+/// The kept tail of the log, by either of its names.
+fn catchup_entries(flags: &Flags) -> Result<u64, String> {
+    match (flags.snapshot_catchup_entries, flags.experimental_snapshot_catchup_entries) {
+        (Some(_), Some(_)) => Err("cannot set --experimental-snapshot-catchup-entries and \
+                                   --snapshot-catchup-entries at the same time, please use \
+                                   --snapshot-catchup-entries only"
+            .to_owned()),
+        (new, old) => Ok(new.or(old).unwrap_or(CATCHUP_ENTRIES)),
+    }
 }
 
 fn check_times(heartbeat: u64, election: u64) -> Result<(), String> {

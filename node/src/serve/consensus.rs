@@ -4,6 +4,7 @@
 //!   clients, members --> inbox --> drain everything --> one round --> writes  --> WAL thread
 //!   WAL, apply threads -----^                                     --> sends   --> peers
 //!                                                                 --> entries --> apply thread
+//!                                                                 --> orders  --> courier's thread
 //!                                                                 --> answers --> waiters
 //! ```
 //! Everything that waits goes into one round, ticks last: after a pause, messages that arrived
@@ -15,11 +16,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quorate_core::actors::{Consensus, Round};
+use quorate_core::courier::Order;
 use quorate_core::member::Input;
-use quorate_core::raft::Entry;
 use quorate_core::types::Ticks;
 use quorate_core::wal::Write;
 
+use crate::serve::apply::Work;
 use crate::serve::mailbox::{Line, Mailbox, Rest};
 use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
@@ -40,7 +42,9 @@ pub struct ConsensusThread {
     /// To the WAL thread.
     pub writes: Arc<Mailbox<Write>>,
     /// To the apply thread.
-    pub entries: Arc<Mailbox<Entry>>,
+    pub work: Arc<Mailbox<Work>>,
+    /// To the courier's thread.
+    pub orders: Arc<Mailbox<Order>>,
     /// To the other members.
     pub peers: Arc<Peers>,
 }
@@ -65,7 +69,8 @@ impl ConsensusThread {
             self.pass_on(round);
         }
         self.writes.close();
-        self.entries.close();
+        self.work.close();
+        self.orders.close();
     }
 
     /// The disk is the slowest, so it begins first.
@@ -73,7 +78,8 @@ impl ConsensusThread {
         log_round(&round);
         self.writes.push_all(round.writes);
         self.peers.send(&round.sends);
-        self.entries.push_all(round.apply);
+        self.work.push_all(Work::of(round.install, round.apply));
+        self.orders.push_all(round.orders);
         self.replica.vitals.publish(self.consensus.view());
         self.replica.waiters.answer(round.answers);
     }
@@ -160,6 +166,12 @@ fn log_round(round: &Round) {
         }
         for envelope in &round.sends {
             tracing::debug!("-> send {envelope}");
+        }
+        for order in &round.orders {
+            tracing::debug!("-> {order}");
+        }
+        if let Some(snapshot) = round.install {
+            tracing::debug!("-> install {snapshot}");
         }
         for entry in &round.apply {
             tracing::debug!("-> apply {entry}");

@@ -58,6 +58,11 @@ impl DataDir {
         self.member.join("wal.spare")
     }
 
+    /// Received snapshots.
+    pub fn snap(&self) -> PathBuf {
+        self.member.join("snap")
+    }
+
     /// The key space.
     pub fn store(&self) -> PathBuf {
         self.member.join("store")

@@ -1,5 +1,5 @@
-//! The only place where the log meets the file system: it reads whole files at start-up and
-//! executes the planner's file operations, one after the other.
+//! The only place where log and snapshots meet the file system: it reads whole files at start-up
+//! and executes the planners' file operations, one after the other.
 //!
 //! A failed operation is final (DESIGN §4): after a failed sync the page cache cannot be believed,
 //! so nothing is tried again and the caller ends the process.
@@ -16,13 +16,13 @@ use quorate_core::wal::{FileOp, ReadDisk};
 
 use crate::serve::spare::{Spare, zeros};
 
-/// A directory of log files.
+/// A directory of files that core plans.
 #[derive(Debug)]
 pub struct Disk {
     directory: PathBuf,
     /// Files that are being written; there are at most two at a time.
     open: BTreeMap<String, File>,
-    spare: Spare,
+    spare: Option<Spare>,
 }
 
 /// An operation that failed, in words.
@@ -35,7 +35,12 @@ impl Disk {
         let prepared = Spare::new(spare);
         let spare = prepared
             .map_err(|error| format!("cannot prepare segments at {}: {error}", spare.display()))?;
-        Ok(Self { directory: directory.to_owned(), open: BTreeMap::new(), spare })
+        Ok(Self { directory: directory.to_owned(), open: BTreeMap::new(), spare: Some(spare) })
+    }
+
+    /// The files in `directory`, none of which is prepared.
+    pub fn plain(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), open: BTreeMap::new(), spare: None }
     }
 
     /// Where the files are.
@@ -63,11 +68,14 @@ impl Disk {
 
     fn create(&mut self, name: &str, size: u64) -> io::Result<()> {
         let path = self.directory.join(name);
-        let file = match self.spare.take(size, &path)? {
+        let spare = self.spare.as_ref();
+        let file = match spare.map(|spare| spare.take(size, &path)).transpose()?.flatten() {
             Some(file) => file,
             None => zeros(&path, size)?,
         };
-        self.spare.order(size);
+        if let Some(spare) = spare {
+            spare.order(size);
+        }
         self.open.insert(name.to_owned(), file);
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!   start: flags; listen (a used port changes nothing on disk); lock the data directory; read it;
 //!          threads; peers; serve clients; publish name and URLs; "ready to serve client requests"
-//!   stop:  answer those who wait; close the ports; consensus, then WAL and apply, then storage,
+//!   stop:  let another member lead; answer those who wait; close the ports; consensus, then WAL and apply, then storage,
 //!          each after the one that feeds it has ended
 //! ```
 //! A kill at any moment is as good as a stop, only slower at the next start.
@@ -14,6 +14,7 @@ mod apply;
 mod boot;
 mod config;
 mod consensus;
+mod courier;
 mod datadir;
 mod disk;
 mod flags;
@@ -42,6 +43,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::raft::RoleKind;
 use quorate_core::request::{self, MAX_REQUEST_BYTES};
 use quorate_core::types::NodeId;
 use tokio::runtime::Runtime;
@@ -60,7 +62,8 @@ use crate::serve::threads::Threads;
 
 /// Threads that serve connections.
 const WORKERS: usize = 2;
-/// How long clients' connections may take to finish their requests when the member stops.
+/// How long a hand-over may take when the member stops, and then clients' connections to finish
+/// their requests.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two attempts to publish.
 const RETRY: Duration = Duration::from_millis(200);
@@ -121,7 +124,7 @@ fn serve_on(runtime: &Runtime, config: &Config) -> Result<(), String> {
     let others = boot.members.iter().filter(|member| NodeId(member.id) != own);
     let others = others.map(|member| (NodeId(member.id), member.peer_ur_ls.clone()));
     let peers = Arc::new(Peers::new(others));
-    let (replica, threads) = Threads::start(config, boot, &peers)?;
+    let (replica, threads) = Threads::start(config, boot, data.snap(), &peers)?;
     let publish =
         publish(Arc::clone(&replica), config.name.clone(), texts(&config.advertise_client));
     let signalled = runtime.block_on(async {
@@ -166,6 +169,7 @@ impl Ports {
         let clients = tokio::spawn(self.clients.serve(port, metrics, (stopped, PATIENCE)));
         let signal = wait_for_signal().await?;
         tracing::info!("stopping after {signal}");
+        resign(replica).await;
         replica.waiters.stop();
         replica.watchers.stop();
         let _ = stop.send(true);
@@ -180,6 +184,19 @@ async fn follow_leader(replica: Arc<Replica>) {
     let mut leader = replica.vitals.leader();
     while leader.changed().await.is_ok() {
         replica.watchers.inbox.push(Errand::Nudge);
+    }
+}
+
+/// Lets another member lead first, so that nobody has to wait for an election. Not for long: the
+/// others may be gone.
+async fn resign(replica: &Replica) {
+    if replica.vitals.view().role != RoleKind::Leader {
+        return;
+    }
+    match tokio::time::timeout(PATIENCE, replica.resign()).await {
+        Ok(Ok(())) => tracing::info!("handed leadership over"),
+        Ok(Err(failure)) => tracing::warn!("stopping as leader: {failure}"),
+        Err(_) => tracing::warn!("stopping as leader: no other member took over in time"),
     }
 }
 

@@ -17,7 +17,7 @@ use quorate_core::api::{Failure, Header, Refusal, Response, Unavailable};
 use quorate_core::member::{Config, Input};
 use quorate_core::request::{Request, TxnKind};
 use quorate_core::store::{Held, Step, Store, TxnStep};
-use quorate_core::types::{LeaseLife, RequestId, Seconds};
+use quorate_core::types::{LeaseLife, NodeId, RequestId, Seconds};
 use quorate_core::wal::Identity;
 
 use crate::serve::consensus::TICK;
@@ -157,6 +157,29 @@ impl Replica {
         let place = self.waiters.begin()?;
         self.send(place.id(), wish)?;
         Ok(Inquiry(place))
+    }
+
+    /// Has another member lead (MA-8).
+    pub async fn move_leader(&self, target: NodeId) -> Result<(), Failure> {
+        self.have_moved(Request::MoveLeader(target)).await
+    }
+
+    /// Has any other member lead.
+    pub async fn resign(&self) -> Result<(), Failure> {
+        self.have_moved(Request::Resign).await
+    }
+
+    async fn have_moved(&self, request: Request) -> Result<(), Failure> {
+        let mut place = self.waiters.begin()?;
+        let id = place.id();
+        self.send(id, request)?;
+        match place.answer().await {
+            Answer::Moved => Ok(()),
+            Answer::Failed(unavailable) => Err(unavailable.into()),
+            Answer::Readable | Answer::Applied(_) | Answer::Lease(_) => {
+                unreachable!("{id} asked for another leader and got something else")
+            }
+        }
     }
 
     /// Reads a range, after a confirmation unless the local store will do. The header of the

@@ -4,17 +4,25 @@
 //! only then consensus hears about it (`Input::Stored`) and may shorten the log. After a crash
 //! fjall comes back at some batch boundary and the log is replayed from there.
 //!
+//! A received snapshot replaces the copy, row by row from its file, in the order that core's
+//! `Refill` says; a crash in the middle leaves a copy that counts as empty.
+//!
 //! Not here: what the rows mean. `Loader` in core reads them back and refuses what is damaged.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use quorate_core::member::Input;
-use quorate_core::store::{Batch, Loader, Store};
-use quorate_core::types::Index;
+use quorate_core::snap::file_name;
+use quorate_core::store::{
+    Batch, Damage, Loader, Refill, RefillStep, Row, Store, position_key, position_of,
+};
+use quorate_core::types::{ClusterId, Index, LogId};
 
 use crate::serve::logging::die;
 use crate::serve::replica::Replica;
@@ -64,10 +72,44 @@ impl Storage {
         Ok(store)
     }
 
-    fn write(&self, batch: Batch) -> Result<usize, String> {
+    /// How far the copy is; none if it is empty, or was being replaced.
+    pub fn position(&self) -> Result<Option<LogId>, String> {
+        let value = self.rows.get(position_key()).map_err(words)?;
+        let position = value.map(|value| position_of(&value)).transpose();
+        position.map_err(|damage| damage.to_string())
+    }
+
+    /// Replaces the whole copy by a received snapshot.
+    pub fn refill(&self, cluster: ClusterId, file: &Path) -> Result<(), String> {
+        let unreadable = |error: io::Error| format!("cannot read {}: {error}", file.display());
+        let damaged = |damage: Damage| format!("{}: {damage}", file.display());
+        let mut input = BufReader::new(File::open(file).map_err(unreadable)?);
+        let (mut refill, steps) = Refill::begin(cluster);
+        steps.into_iter().try_for_each(|step| self.step(step))?;
+        while !refill.blocks().is_done() {
+            let mut part = vec![0; refill.blocks().head_len()];
+            input.read_exact(&mut part).map_err(unreadable)?;
+            let len = refill.blocks().part_len(&part).unwrap_or(part.len());
+            // A length that was damaged must not decide how much memory is taken.
+            let rest = len.saturating_sub(part.len()) as u64;
+            input.by_ref().take(rest).read_to_end(&mut part).map_err(unreadable)?;
+            self.step(refill.part(&part).map_err(damaged)?)?;
+        }
+        refill.end().map_err(damaged)?.into_iter().try_for_each(|step| self.step(step))
+    }
+
+    fn step(&self, step: RefillStep) -> Result<(), String> {
+        match step {
+            RefillStep::Write(rows) => self.write(rows).map(|_| ()),
+            RefillStep::Clear => self.rows.clear().map_err(words),
+            RefillStep::Sync => self.sync(),
+        }
+    }
+
+    fn write(&self, batch: Vec<Row>) -> Result<usize, String> {
         let mut bytes = 0;
         let mut rows = self.database.batch();
-        for row in batch.rows {
+        for row in batch {
             bytes += row.weight();
             match row.value {
                 Some(value) => rows.insert(&self.rows, row.key.as_ref(), value.as_ref()),
@@ -95,10 +137,20 @@ fn words(error: fjall::Error) -> String {
 pub struct StorageThread {
     /// The database.
     pub storage: Storage,
-    /// Batches from the apply thread.
-    pub batches: Receiver<Batch>,
+    /// From the apply thread.
+    pub tasks: Receiver<Task>,
+    /// Where received snapshots are.
+    pub snap: PathBuf,
     /// Whose copy it is: its consensus may shorten the log.
     pub replica: Arc<Replica>,
+}
+
+/// What is to be done to the copy.
+pub enum Task {
+    /// Write these rows.
+    Write(Batch),
+    /// Replace it by this received snapshot.
+    Refill(LogId),
 }
 
 /// What was written since the last sync.
@@ -116,12 +168,16 @@ impl StorageThread {
         loop {
             let next = match &unsynced {
                 Some(state) => {
-                    self.batches.recv_timeout(state.due.saturating_duration_since(Instant::now()))
+                    self.tasks.recv_timeout(state.due.saturating_duration_since(Instant::now()))
                 }
-                None => self.batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => self.tasks.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match next {
-                Ok(batch) => self.write(batch, &mut unsynced),
+                Ok(Task::Write(batch)) => self.write(batch, &mut unsynced),
+                Ok(Task::Refill(snapshot)) => {
+                    unsynced = None; // Of the copy before.
+                    self.refill(snapshot);
+                }
                 Err(RecvTimeoutError::Timeout) => self.sync(&mut unsynced),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -131,7 +187,7 @@ impl StorageThread {
 
     fn write(&self, batch: Batch, unsynced: &mut Option<Unsynced>) {
         let (applied, removed) = (batch.applied.index, batch.removed);
-        let written = self.storage.write(batch).unwrap_or_else(|error| self.give_up(&error));
+        let written = self.storage.write(batch.rows).unwrap_or_else(|error| self.give_up(&error));
         let due = Instant::now() + SYNC_AGE;
         let state = unsynced.get_or_insert(Unsynced { applied, removed, bytes: 0, due });
         (state.applied, state.removed) = (applied, removed);
@@ -140,6 +196,15 @@ impl StorageThread {
         if awaited || state.bytes >= SYNC_BYTES || Instant::now() >= state.due {
             self.sync(unsynced);
         }
+    }
+
+    fn refill(&self, snapshot: LogId) {
+        let begin = Instant::now();
+        let file = self.snap.join(file_name(snapshot));
+        let cluster = self.replica.identity.cluster;
+        self.storage.refill(cluster, &file).unwrap_or_else(|error| self.give_up(&error));
+        tracing::info!(%snapshot, seconds = begin.elapsed().as_secs_f32(), "stored a snapshot");
+        self.replica.inbox.push(Input::Installed(snapshot));
     }
 
     fn sync(&self, unsynced: &mut Option<Unsynced>) {

@@ -3,6 +3,7 @@
 //! ```text
 //!   inbox --> consensus --> writes  --> wal  --------------------+
 //!     ^           +-------> entries --> apply --> batches --> storage
+//!     |           +-------> orders  --> courier                  |
 //!     +--- receipts, applied, stored ---+------------------------+
 //!                           apply --> tap --> hub
 //! ```
@@ -10,11 +11,13 @@
 //! Not here: the threads of the runtime that serve connections.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
 use quorate_core::actors::{self, Consensus};
+use quorate_core::courier::Courier;
 use quorate_core::member::{Config as MemberConfig, Input};
 use quorate_core::store::Image;
 use quorate_core::types::{NodeId, Ticks};
@@ -24,6 +27,7 @@ use crate::serve::apply::ApplyThread;
 use crate::serve::boot::Boot;
 use crate::serve::config::Config;
 use crate::serve::consensus::ConsensusThread;
+use crate::serve::courier::{CourierThread, PART_BYTES, Parcels};
 use crate::serve::disk::Disk;
 use crate::serve::hub::{self, HubThread};
 use crate::serve::mailbox::Mailbox;
@@ -47,6 +51,7 @@ pub struct Threads {
     apply: JoinHandle<()>,
     storage: JoinHandle<()>,
     hub: JoinHandle<()>,
+    courier: JoinHandle<()>,
 }
 
 impl Threads {
@@ -54,14 +59,16 @@ impl Threads {
     pub fn start(
         config: &Config,
         boot: Boot,
+        snap: PathBuf,
         peers: &Arc<Peers>,
     ) -> Result<(Arc<Replica>, Self), String> {
         let life = fresh();
         let settings = settings(config, &boot, life);
         let hub =
             hub::settings(boot.recovered.identity, config.watch_progress, config.election, fresh());
-        let Boot { mut recovered, store, storage, disk, .. } = boot;
+        let Boot { mut recovered, store, storage, disk, snap: files, shelf, .. } = boot;
         let identity = recovered.identity;
+        let courier = Courier::new(identity.cluster, PART_BYTES, shelf);
         // The copy was synced when it was read.
         let stored = Input::Stored(store.applied().index);
         let consensus = actors::start(settings.clone(), &mut recovered, &store)?;
@@ -71,7 +78,8 @@ impl Threads {
         let replica = Arc::new(Replica::new(&settings, waiters, vitals, store));
         replica.inbox.push(stored);
         let hub = HubThread::new(hub, Arc::clone(&replica));
-        let parts = Parts { consensus, wal: recovered.wal, disk, storage, hub };
+        let wal = recovered.wal;
+        let parts = Parts { consensus, wal, disk, storage, hub, snap, files, courier };
         let threads = parts.spawn(&replica, peers)?;
         Ok((replica, threads))
     }
@@ -79,7 +87,7 @@ impl Threads {
     /// Ends the threads one after the other, each when nothing can come from the one before it.
     pub fn stop(self, replica: &Replica) {
         replica.inbox.close();
-        for thread in [self.consensus, self.wal, self.apply, self.storage] {
+        for thread in [self.consensus, self.wal, self.apply, self.storage, self.courier] {
             // A thread that panicked has ended the process.
             let _ = thread.join();
         }
@@ -96,31 +104,45 @@ struct Parts {
     disk: Disk,
     storage: Storage,
     hub: HubThread,
+    snap: PathBuf,
+    files: Disk,
+    courier: Courier,
 }
 
 impl Parts {
     fn spawn(self, replica: &Arc<Replica>, peers: &Arc<Peers>) -> Result<Threads, String> {
-        let Self { consensus, wal, disk, storage, hub } = self;
+        let Self { consensus, wal, disk, storage, hub, snap, files, courier } = self;
         let share = || Arc::clone(replica);
-        // Nothing is offered to these two: consensus bounds what it asks for (core's back-pressure).
+        // Nothing is offered to these three: consensus bounds what it asks for (core's back-pressure).
         let writes = Arc::new(Mailbox::new(0));
-        let entries = Arc::new(Mailbox::new(0));
-        let (batches, written) = sync_channel(BATCHES);
-        let storage = StorageThread { storage, batches: written, replica: share() };
+        let work = Arc::new(Mailbox::new(0));
+        let orders = Arc::new(Mailbox::new(0));
+        let (tasks, taken) = sync_channel(BATCHES);
+        let parcels = Parcels::new(courier);
+        let storage = StorageThread { storage, tasks: taken, snap, replica: share() };
+        let courier = CourierThread {
+            parcels: parcels.clone(),
+            disk: files,
+            orders: Arc::clone(&orders),
+            replica: share(),
+        };
         let apply = ApplyThread {
             image: Image::new(None),
             replica: share(),
-            entries: Arc::clone(&entries),
-            batches,
+            work: Arc::clone(&work),
+            parcels,
+            tasks,
         };
         let wal = WalThread { wal, disk, writes: Arc::clone(&writes), replica: share() };
         let peers = Arc::clone(peers);
-        let consensus = ConsensusThread { consensus, replica: share(), writes, entries, peers };
+        let replica = share();
+        let consensus = ConsensusThread { consensus, replica, writes, work, orders, peers };
         Ok(Threads {
             storage: spawn("storage", move || storage.run())?,
             apply: spawn("apply", move || apply.run())?,
             wal: spawn("wal", move || wal.run())?,
             hub: spawn("hub", move || hub.run())?,
+            courier: spawn("courier", move || courier.run())?,
             consensus: spawn("consensus", move || consensus.run())?,
         })
     }
@@ -137,7 +159,7 @@ fn settings(config: &Config, boot: &Boot, life: u64) -> MemberConfig {
         election: config.election,
         discard_batch: config.snapshot_count,
         lease_checkpoint: LEASE_CHECKPOINT,
-        kept_tail: u64::MAX,
+        kept_tail: config.catchup_entries,
         seed: fresh(),
         planted: None,
     }

@@ -1,18 +1,21 @@
 //! Status: always answered by the asked member itself, with or without a leader (MA-4). Alarm: its
-//! list, which is empty, since nothing raises alarms.
+//! list, which is empty, since nothing raises alarms. MoveLeader: core says who may lead, and when it
+//! does.
 
 use std::sync::Arc;
 
 use quorate_core::api::etcdserverpb::alarm_request::AlarmAction;
 use quorate_core::api::etcdserverpb::{
-    AlarmRequest, AlarmResponse, DowngradeInfo, StatusRequest, StatusResponse,
+    AlarmRequest, AlarmResponse, DowngradeInfo, MoveLeaderRequest, MoveLeaderResponse,
+    StatusRequest, StatusResponse,
 };
+use quorate_core::types::NodeId;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::rpc::etcdserverpb::maintenance_server;
 use crate::serve::replica::Replica;
 use crate::serve::version;
-use crate::service::{NO_LEADER, QUOTA_BYTES, check_leader};
+use crate::service::{NO_LEADER, QUOTA_BYTES, check_leader, status};
 
 /// The service of operators.
 pub struct Maintenance(pub Arc<Replica>);
@@ -42,6 +45,15 @@ impl maintenance_server::Maintenance for Maintenance {
             db_size_quota: QUOTA_BYTES,
             downgrade_info: Some(DowngradeInfo::default()),
         }))
+    }
+
+    async fn move_leader(
+        &self,
+        request: Request<MoveLeaderRequest>,
+    ) -> Result<Response<MoveLeaderResponse>, Status> {
+        let target = NodeId(request.get_ref().target_id);
+        self.0.move_leader(target).await.map_err(status)?;
+        Ok(Response::new(MoveLeaderResponse { header: None }))
     }
 
     async fn alarm(
