@@ -126,7 +126,7 @@ fn verb_kind(verb: &str, lane: Option<usize>) -> &str {
     match lane {
         None => "world",
         Some(_) if verb.starts_with('#') => "outcome",
-        Some(_) => verb,
+        Some(_) => verb.trim_end_matches(':'),
     }
 }
 

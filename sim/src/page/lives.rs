@@ -28,6 +28,7 @@ struct State {
 
 const ROLES: [&str; 4] = ["follower", "pre-candidate", "candidate", "leader"];
 const DOWN: &str = "down";
+const STARTING: &str = "starting";
 
 /// The lives of all members.
 pub(super) fn spans(events: &Events, members: usize, end: Micros) -> Vec<Span> {
@@ -53,15 +54,17 @@ fn next(state: &State, text: &str) -> State {
     let (first, last) = (words.next().unwrap_or_default(), words.next_back());
     let stated = || last.and_then(|term| term.parse().ok()).unwrap_or(state.term);
     match first {
-        "start" => State { term: state.term, role: "follower" },
-        "is" | "loses" => State { term: state.term, role: DOWN },
+        "start" => State { term: state.term, role: STARTING },
+        "is" | "loses" | "ends:" => State { term: state.term, role: DOWN },
         "leads" => State { term: stated(), role: "leader" },
         "turns" => {
             let role = ROLES.into_iter().find(|role| text.split(' ').nth(1) == Some(role));
             State { term: stated(), role: role.unwrap_or(state.role) }
         }
         "opens" | "persist" => match numbers_after(text, "term=").first() {
-            Some(term) if *term != state.term => State { term: *term, role: "follower" },
+            Some(term) if *term != state.term || state.role == STARTING => {
+                State { term: *term, role: "follower" }
+            }
             Some(_) | None => state.clone(),
         },
         _ => state.clone(),
@@ -116,7 +119,7 @@ mod tests {
             "0.000030 n1 leads term 2",
             "0.000040 n1 persist w2 term=2 vote=1 entries 2@2",
             "0.000050 n1 persist w3 term=3 vote=-",
-            "0.000060 n1 loses power",
+            "0.000060 n1 ends: no space",
         ]);
         let spans = spans(&events, 1, 100);
         let shown: Vec<_> = spans
@@ -124,7 +127,7 @@ mod tests {
             .map(|Span(_, from, to, term, role)| (*from, *to, *term, role.as_str()))
             .collect();
         let expected = [
-            (0, 10, 0, "follower"),
+            (0, 10, 0, "starting"),
             (10, 20, 1, "follower"),
             (20, 30, 2, "candidate"),
             (30, 50, 2, "leader"),
