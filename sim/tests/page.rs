@@ -1,5 +1,8 @@
 //! A run's page holds the whole run and needs nothing else.
 
+use std::fs;
+use std::path::Path;
+
 use quorate_sim::page::Recorder;
 use quorate_sim::{Engine, Invariant, Outcome, Plan, Violation, run};
 use serde_json::Value;
@@ -79,6 +82,21 @@ fn looking_changes_nothing() {
     let (_, seen) = page(3, Engine::Raw);
     let unseen = run(Plan::draw(3), Engine::Raw, None, None);
     assert_eq!((seen.hash, seen.lines), (unseen.hash, unseen.lines));
+}
+
+#[test]
+fn the_page_on_the_shelf_shows_the_plan_of_its_name() {
+    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces");
+    let name = "a_cut_off_leader_serves_a_read";
+    let read = |file: String| fs::read_to_string(traces.join(file)).expect("it is there");
+    let page = read(format!("seen/{name}.html"));
+    assert!(page.len() < 400_000, "{} bytes", page.len());
+    let story = story(&page);
+    let shown: Plan = story["plan"].as_str().expect("a text").parse().expect("a plan");
+    let stored: Plan = read(format!("regressions/{name}.plan")).parse().expect("a plan");
+    assert_eq!(shown, stored);
+    let broken = stored.expect.broken.expect("it names a bug").invariant;
+    assert_eq!(story["verdict"]["invariant"], broken.name());
 }
 
 /// The names of all tags, without what is inside of scripts, styles and remarks.
