@@ -1,13 +1,16 @@
 //! Judges a history file: `cargo run -p quorate-checks --example judge -- [--wgl] FILE`.
 //!
-//! Prints the verdict. Exit code 0: legal; 1: illegal; 2: undecided, or no history to judge.
+//! Prints what was checked, or explains what is wrong. `--wgl` asks the judge that searches for an
+//! order by trial, and no other. Exit code 0: legal; 1: illegal; 2: undecided, or no history to judge.
 
 use std::fs::File;
 use std::io::BufReader;
 use std::process::ExitCode;
 
+use quorate_checks::examine;
+use quorate_checks::explain::explain;
 use quorate_checks::history::History;
-use quorate_checks::judge;
+use quorate_checks::lease::Bounds;
 use quorate_checks::linearizable::{Budget, Verdict, wgl};
 
 fn main() -> ExitCode {
@@ -24,8 +27,24 @@ fn main() -> ExitCode {
         Ok(history) => history,
         Err(error) => return cannot(&format!("{file}: {error}")),
     };
-    let verdict = if search { wgl::judge(&history, Budget::default()) } else { judge(&history) };
-    println!("{verdict}");
+    if search {
+        let verdict = wgl::judge(&history, Budget::default());
+        println!("{verdict}");
+        return code(&verdict);
+    }
+    match examine(&history, Bounds::default()) {
+        Ok(report) => {
+            println!("{report}");
+            code(&report.order)
+        }
+        Err(finding) => {
+            print!("{}", explain(&history, &finding));
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn code(verdict: &Verdict) -> ExitCode {
     match verdict {
         Verdict::Linearizable(_) => ExitCode::SUCCESS,
         Verdict::Illegal(_) => ExitCode::from(1),

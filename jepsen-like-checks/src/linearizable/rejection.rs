@@ -229,6 +229,16 @@ impl Rejection {
         numbers.into_iter().collect()
     }
 
+    /// Whether what was shown is wrong, and not when.
+    #[must_use]
+    pub fn is_of_content(&self) -> bool {
+        match self {
+            Self::Content(_) => true,
+            Self::NoPlacement(_, closest) => closest.is_of_content(),
+            Self::Order(_) | Self::NoOrder { .. } => false,
+        }
+    }
+
     /// What vouches for the two facts.
     #[must_use]
     pub fn witnesses(&self) -> Vec<&Witness> {
@@ -242,7 +252,9 @@ impl Rejection {
 }
 
 impl OrderFault {
-    fn witnesses(&self) -> Vec<&Witness> {
+    /// What vouches for the two facts, the earlier one first.
+    #[must_use]
+    pub fn witnesses(&self) -> Vec<&Witness> {
         match self {
             Self::RevisionOutOfRange(op, _)
             | Self::MustBeRefused(op, _)
@@ -264,7 +276,9 @@ impl OrderFault {
 }
 
 impl ContentFault {
-    fn witnesses(&self) -> Vec<&Witness> {
+    /// What vouches for the two facts: the answer first.
+    #[must_use]
+    pub fn witnesses(&self) -> Vec<&Witness> {
         match &self.flaw {
             Flaw::RefusedWriteSeen(_, other) | Flaw::LostWrite(other, _) => vec![&self.op, other],
             Flaw::NeverWritten(_)

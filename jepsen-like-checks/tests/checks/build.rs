@@ -13,9 +13,10 @@ use std::ops::Range;
 
 use quorate_checks::history::{
     ByteString, ClientId, CompactRequest, CompactResponse, DeleteRangeRequest, DeleteRangeResponse,
-    History, KeyValue, Micros, OpNumber, Operation, Outcome, PutRequest, PutResponse, RangeRequest,
-    RangeResponse, Refusal, Request, Response, Revision, StreamId, TxnOperation, TxnRequest,
-    TxnResponse, TxnResult, Watch, WatchEnd, WatchEvent, WatchMessage, WatchNumber, WatchRequest,
+    History, KeyValue, Lease, Micros, OpNumber, Operation, Outcome, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, Refusal, Request, Response, Revision, StreamId, TxnOperation,
+    TxnRequest, TxnResponse, TxnResult, Watch, WatchEnd, WatchEvent, WatchMessage, WatchNumber,
+    WatchRequest,
 };
 use quorate_checks::linearizable::{Budget, Flaw, OrderFault, Rejection, Verdict, guided, wgl};
 
@@ -217,6 +218,15 @@ impl Draft {
 
     pub fn keys_only(self) -> Self {
         self.change(|range| range.keys_only = true)
+    }
+
+    /// Attaches a put to a lease.
+    pub fn leased(mut self, lease: i64) -> Self {
+        match &mut self.request {
+            Request::Put(put) => put.lease = Lease::new(lease),
+            other => panic!("only puts have this: {other}"),
+        }
+        self
     }
 
     /// Asks a write for what was there before.

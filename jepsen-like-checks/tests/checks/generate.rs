@@ -237,7 +237,7 @@ fn about_leases(shape: Shape, rng: &mut Rng, state: &State) -> Request {
 /// A transaction of which most are served: each key is written once, whatever is taken.
 fn txn(shape: Shape, rng: &mut Rng, state: &State, number: u64, depth: u64) -> TxnRequest {
     let compare = (0..rng.below(3)).map(|_| compare(shape, rng, number)).collect();
-    let mut list = |rng: &mut Rng| -> Vec<TxnOperation> {
+    let list = |rng: &mut Rng| -> Vec<TxnOperation> {
         let count = rng.below(4);
         (0..count).map(|at| inner(shape, rng, state, number * 8 + at, depth)).collect()
     };

@@ -1,9 +1,14 @@
 //! Histories that no store may produce, each rejected for the reason it was made for.
 
-use quorate_checks::history::Revision;
+use quorate_checks::history::{
+    KeyValue, Lease, LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest,
+    LeaseRevokeResponse, Operation, PutResponse, RangeResponse, Request, Response, Revision,
+    TxnResponse, TxnResult,
+};
 use quorate_checks::linearizable::{Flaw, OrderFault, Rejection};
+use quorate_checks::model::kv::Refused;
 
-use crate::build::{delete, flaw, get, illegal, kv, order_fault, put, range};
+use crate::build::{compact, delete, flaw, get, illegal, kv, order_fault, put, range, request};
 
 #[test]
 fn a_lost_update() {
@@ -448,4 +453,203 @@ fn rejections_read_as_sentences() {
          revision 3, but it does not show operation 2 (client 2: put \"a\", 20 to 30 us, \
          revision 3): it shows \"a\" = \"x\" (created at 2, modified at 2, version 1)",
     );
+}
+
+/// A transaction that compares the version of a and puts b, or reads a.
+fn compared(number: u64, at: u64, version: i64) -> crate::build::Draft {
+    use quorate_checks::history::{
+        Compare, Comparison, PutRequest, RangeRequest, Request, Target, TxnOperation, TxnRequest,
+    };
+    let compare = vec![Compare {
+        key: "a".into(),
+        range_end: Default::default(),
+        result: Comparison::Equal,
+        target: Target::Version(version),
+    }];
+    let put = PutRequest { key: "b".into(), value: "y".into(), ..PutRequest::default() };
+    let get = RangeRequest { key: "a".into(), ..RangeRequest::default() };
+    let (success, failure) = (vec![TxnOperation::Put(put)], vec![TxnOperation::Range(get)]);
+    request(number, at..at + 10, Request::Txn(TxnRequest { compare, success, failure }))
+}
+
+fn txn_told(revision: i64, succeeded: bool, responses: Vec<TxnResult>) -> Response {
+    Response::Txn(TxnResponse { revision: Revision(revision), succeeded, responses })
+}
+
+fn put_told(revision: i64) -> TxnResult {
+    TxnResult::Put(PutResponse { revision: Revision(revision), prev_kv: None })
+}
+
+#[test]
+fn a_transaction_on_the_wrong_branch() {
+    let first = || put(1, 0..10, "a", "x").made(2);
+    let told = txn_told(3, true, vec![put_told(3)]);
+    let wrong = compared(2, 20, 2).answered(told);
+    assert_eq!(flaw(vec![first(), wrong], &[2]), Flaw::WrongBranch(false));
+    let told = txn_told(
+        2,
+        false,
+        vec![TxnResult::Range(RangeResponse {
+            revision: Revision(2),
+            kvs: vec![kv("a", "x", 2, 2, 1)],
+            more: false,
+            count: 1,
+        })],
+    );
+    let wrong = compared(2, 20, 1).answered(told);
+    assert_eq!(flaw(vec![first(), wrong], &[2]), Flaw::WrongBranch(true));
+}
+
+#[test]
+fn a_header_inside_a_transaction() {
+    let told = txn_told(3, true, vec![put_told(2)]);
+    let operations = vec![put(1, 0..10, "a", "x").made(2), compared(2, 20, 1).answered(told)];
+    assert_eq!(flaw(operations, &[2]), Flaw::WrongHeader(Revision(3), Revision(2)));
+}
+
+#[test]
+fn responses_of_another_branch() {
+    let told = txn_told(3, false, vec![put_told(3)]);
+    let operations = vec![put(1, 0..10, "a", "x").made(2), compared(2, 20, 2).answered(told)];
+    assert!(matches!(order_fault(operations, &[2]), OrderFault::WrongShape(_)));
+}
+
+#[test]
+fn a_key_that_a_transaction_writes_twice() {
+    let twice = crate::build::txn_puts(1, 0..10, &[("a", "1"), ("a", "2")]).txn_made(2);
+    let fault = order_fault(vec![twice], &[1]);
+    assert!(matches!(fault, OrderFault::MustBeRefused(_, Refused::DuplicateKey)), "{fault}");
+}
+
+#[test]
+fn half_of_a_transaction() {
+    let flaw = flaw(
+        vec![
+            crate::build::txn_puts(1, 0..10, &[("a", "1"), ("b", "2")]).txn_made(2),
+            range(2, 20..30, "a", "\0").shows(2, &[kv("a", "1", 2, 2, 1)]),
+        ],
+        &[1, 2],
+    );
+    assert!(matches!(flaw, Flaw::LostWrite(..)), "{flaw}");
+}
+
+#[test]
+fn a_read_of_what_was_given_up() {
+    let x = kv("a", "x", 2, 2, 1);
+    let operations = |at, by: std::ops::Range<u64>| {
+        vec![
+            put(1, 0..10, "a", "x").made(2),
+            put(2, 20..30, "a", "y").made(3),
+            compact(3, 40..50, 3).compacted_at(3),
+            get(4, by, "a").at(2).shows(at, std::slice::from_ref(&x)),
+        ]
+    };
+    let fault = order_fault(operations(3, 60..70), &[3, 4]);
+    assert!(matches!(fault, OrderFault::CompactedRead { .. }), "{fault}");
+    // Overlapping, the read may have come first.
+    crate::build::legal(operations(3, 45..70));
+}
+
+#[test]
+fn a_mark_that_goes_back() {
+    let fault = order_fault(
+        vec![
+            put(1, 0..10, "a", "x").made(2),
+            compact(2, 20..30, 2).compacted_at(2),
+            compact(3, 40..50, 1).compacted_at(2),
+        ],
+        &[2, 3],
+    );
+    assert!(matches!(fault, OrderFault::MarkWentBack(..)), "{fault}");
+}
+
+#[test]
+fn a_refusal_for_no_reason() {
+    let compacted = "etcdserver: mvcc: required revision has been compacted";
+    let fault = order_fault(
+        vec![put(1, 0..10, "a", "x").made(2), get(2, 20..30, "a").at(2).refused_with(compacted)],
+        &[2],
+    );
+    assert!(matches!(fault, OrderFault::NoReason(_, Refused::Compacted)), "{fault}");
+    let no_lease = "etcdserver: requested lease not found";
+    let fault = order_fault(
+        vec![
+            granted(1, 0, 1),
+            put(2, 20..30, "a", "x").leased(7).refused_with(no_lease),
+            put(3, 40..50, "a", "x").leased(7).made(2),
+        ],
+        &[2],
+    );
+    assert!(matches!(fault, OrderFault::NoReason(_, Refused::LeaseNotFound)), "{fault}");
+}
+
+fn granted(number: u64, at: u64, revision: i64) -> Operation {
+    let asked = LeaseGrantRequest { ttl: 5, lease: Lease::new(7) };
+    let lease = Lease::new(7).expect("not 0");
+    let told = LeaseGrantResponse { revision: Revision(revision), lease, ttl: 5 };
+    request(number, at..at + 10, Request::LeaseGrant(asked)).answered(Response::LeaseGrant(told))
+}
+
+fn revoked(number: u64, at: u64, revision: i64) -> Operation {
+    let asked = LeaseRevokeRequest { lease: Lease::new(7).expect("not 0") };
+    let told = LeaseRevokeResponse { revision: Revision(revision) };
+    request(number, at..at + 10, Request::LeaseRevoke(asked)).answered(Response::LeaseRevoke(told))
+}
+
+#[test]
+fn a_put_with_a_lease_that_nobody_granted() {
+    let flaw = flaw(vec![revoked_in_vain(1, 0), put(2, 20..30, "a", "x").leased(7).made(2)], &[2]);
+    assert!(matches!(flaw, Flaw::DeadLease(_)), "{flaw}");
+}
+
+fn revoked_in_vain(number: u64, at: u64) -> Operation {
+    let asked = LeaseRevokeRequest { lease: Lease::new(7).expect("not 0") };
+    request(number, at..at + 10, Request::LeaseRevoke(asked))
+        .refused_with("etcdserver: requested lease not found")
+}
+
+#[test]
+fn a_put_with_a_lease_that_was_revoked() {
+    let flaw = flaw(
+        vec![granted(1, 0, 1), revoked(2, 20, 1), put(3, 40..50, "a", "x").leased(7).made(2)],
+        &[3],
+    );
+    assert!(matches!(flaw, Flaw::DeadLease(_)), "{flaw}");
+}
+
+#[test]
+fn a_revoke_that_leaves_a_key() {
+    let pair = KeyValue { lease: Lease::new(7), ..kv("a", "x", 2, 2, 1) };
+    let operations = |revision, shown: &[KeyValue]| {
+        vec![
+            granted(1, 0, 1),
+            put(2, 20..30, "a", "x").leased(7).made(2),
+            revoked(3, 40, revision),
+            get(4, 60..70, "a").shows(revision, shown),
+        ]
+    };
+    assert!(matches!(
+        flaw(operations(2, std::slice::from_ref(&pair)), &[3]),
+        Flaw::KeysOfLease(_, keys) if keys.len() == 1
+    ));
+    assert!(matches!(
+        flaw(operations(3, std::slice::from_ref(&pair)), &[3, 4]),
+        Flaw::LostWrite(..)
+    ));
+    crate::build::legal(operations(3, &[]));
+}
+
+#[test]
+fn a_grant_of_a_lease_that_is_alive() {
+    let flaw = flaw(
+        vec![
+            granted(1, 0, 1),
+            put(2, 20..30, "a", "x").leased(7).made(2),
+            granted(3, 40, 2),
+            get(4, 60..70, "a")
+                .shows(2, &[KeyValue { lease: Lease::new(7), ..kv("a", "x", 2, 2, 1) }]),
+        ],
+        &[3],
+    );
+    assert!(matches!(flaw, Flaw::AliveLease(_)), "{flaw}");
 }

@@ -174,3 +174,32 @@ fn refusals_leave_no_trace() {
         put(5, 20..30, "", "x").lost(),
     ]);
 }
+
+#[test]
+fn a_lease_that_ends_takes_its_keys_with_it() {
+    use quorate_checks::history::{
+        KeyValue, Lease, LeaseGrantRequest, LeaseGrantResponse, Request, Response, Revision,
+    };
+    let lease = Lease::new(7).expect("not 0");
+    let asked = Request::LeaseGrant(LeaseGrantRequest { ttl: 5, lease: Some(lease) });
+    let told = LeaseGrantResponse { revision: Revision(1), lease, ttl: 5 };
+    let pair = KeyValue { lease: Some(lease), ..kv("a", "x", 2, 2, 1) };
+    let ended = legal(vec![
+        crate::build::request(1, 0..10, asked).answered(Response::LeaseGrant(told)),
+        put(2, 20..30, "a", "x").leased(7).made(2),
+        put(3, 40..50, "b", "y").leased(7).made(3),
+        get(4, 60..70, "a").shows(3, &[pair]),
+        get(5, 80..90, "a").shows(4, &[]),
+        get(6, 80..90, "b").shows(4, &[]),
+    ]);
+    assert_eq!(ended, 1);
+}
+
+#[test]
+fn transactions_without_an_answer_take_effect_whole() {
+    let whole = legal(vec![
+        crate::build::txn_puts(1, 0..10, &[("a", "1"), ("b", "2")]).lost(),
+        range(2, 20..30, "a", "\0").shows(2, &[kv("a", "1", 2, 2, 1), kv("b", "2", 2, 2, 1)]),
+    ]);
+    assert_eq!(whole, 1);
+}
