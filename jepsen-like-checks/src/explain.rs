@@ -4,15 +4,15 @@
 //! ```text
 //! It cannot be: a read answered from before something that was known already.
 //!
-//!   (A) operation 1: client 1 put "a" = "x" and was told revision 2 at 20 us.
-//!   (B) operation 2: client 2 asked for "a" at 30 us and was answered from revision 1.
-//!   Both cannot be true: revisions only grow, so whoever asks after 20 us ...
+//!   (A) client 1 asked at 10 us: put "a" = "x"; the answer at 20 us: made revision 2 [operation 1].
+//!   (B) client 2 asked at 30 us: get "a"; the answer at 40 us: nothing, at revision 1 [operation 2].
+//!   Both cannot be true: revisions only grow, and (A) was over before (B) began ...
 //!
 //!   time us | client 1              | client 2
-//! A      10 | put "a" = "x"         |
-//! A      20 | '- made revision 2    |
-//! B      30 |                       | get "a"
-//! B      40 |                       | '- nothing, at revision 1
+//! A      10 | 1: put "a" = "x"
+//! A      20 | '- 1: made revision 2
+//! B      30 |                       | 2: get "a"
+//! B      40 |                       | '- 2: nothing, at revision 1
 //! ```
 //!
 //! A history that is illegal stays so, whatever comes after. So its shortest failing beginning is
@@ -77,7 +77,7 @@ pub struct Explanation {
 #[must_use]
 pub fn explain(history: &History, finding: &Finding) -> Explanation {
     let (prefix, until, finding) = prefix::shortest(history, finding);
-    let facts = facts::of(&finding);
+    let facts = facts::of(&prefix, &finding);
     let table = scene::table(&prefix, &finding);
     let size = |history: &History| history.operations().len() + history.watches().len();
     Explanation { finding, until, kept: (size(&prefix), size(history)), facts, table }

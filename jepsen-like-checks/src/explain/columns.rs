@@ -35,7 +35,7 @@ pub(super) struct Table {
 }
 
 /// The most that a cell shows, in characters.
-const WIDE: usize = 56;
+const WIDE: usize = 64;
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

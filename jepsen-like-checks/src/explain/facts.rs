@@ -2,7 +2,8 @@
 //!
 //! Not here: the finding itself, which is one sentence already (`linearizable/words.rs` and others).
 
-use super::Finding;
+use super::{Finding, sayings};
+use crate::history::{History, KeyRange, OpNumber, Operation, Outcome, Request, TxnOperation};
 use crate::lease;
 use crate::linearizable::{ContentFault, OrderFault, Rejection, Witness};
 use crate::watch::{Evidence, Fault, Guarantee};
@@ -20,21 +21,21 @@ fn facts(title: &str, facts: &[String], why: &str) -> Facts {
     Facts { title: title.to_owned(), facts: facts.to_vec(), why: why.to_owned() }
 }
 
-/// The facts of a finding.
-pub(super) fn of(finding: &Finding) -> Facts {
+/// The facts of a finding, which was made on this very history.
+pub(super) fn of(history: &History, finding: &Finding) -> Facts {
     match finding {
-        Finding::Order(rejection) => of_rejection(rejection),
-        Finding::Watch(fault) => of_watch(fault),
-        Finding::Lease(fault, _) => of_lease(fault),
+        Finding::Order(rejection) => of_rejection(history, rejection),
+        Finding::Watch(fault) => of_watch(history, fault),
+        Finding::Lease(fault, _) => of_lease(history, fault),
     }
 }
 
-fn of_rejection(rejection: &Rejection) -> Facts {
+fn of_rejection(history: &History, rejection: &Rejection) -> Facts {
     match rejection {
-        Rejection::Order(fault) => of_order(fault),
-        Rejection::Content(fault) => of_content(fault),
+        Rejection::Order(fault) => of_order(history, fault),
+        Rejection::Content(fault) => of_content(history, fault),
         Rejection::NoPlacement(unseen, closest) => {
-            let closest = of_rejection(closest);
+            let closest = of_rejection(history, closest);
             let why = format!(
                 "{}. {unseen} writes of unknown outcome and ends of leases may have happened in \
                  between; however they are placed, some answer contradicts, and this is the \
@@ -45,7 +46,7 @@ fn of_rejection(rejection: &Rejection) -> Facts {
         }
         Rejection::NoOrder { required, placed, stuck } => facts(
             "no order of the operations explains all answers",
-            &[format!("{stuck} has returned, so it must have a place in the order")],
+            &[sentence(history, stuck)],
             &format!(
                 "Of {required} operations the longest attempt placed {placed}, and found no moment \
                  at which the store would have answered this one so",
@@ -54,11 +55,91 @@ fn of_rejection(rejection: &Rejection) -> Facts {
     }
 }
 
-fn told(witness: &Witness) -> String {
-    witness.to_string()
+fn find(history: &History, number: OpNumber) -> Option<&Operation> {
+    history.operations().iter().find(|operation| operation.number == number)
 }
 
-fn of_order(fault: &OrderFault) -> Facts {
+/// What vouches for a fact, as a sentence.
+fn sentence(history: &History, witness: &Witness) -> String {
+    match witness.number.and_then(|number| find(history, number)) {
+        Some(operation) => of_operation(operation),
+        None => match witness.revision {
+            Some(revision) => format!("{} made revision {}", witness.asked, revision.0),
+            None => format!("{}, known at {} us", witness.asked, witness.invoked.0),
+        },
+    }
+}
+
+fn of_operation(operation: &Operation) -> String {
+    let Operation { number: OpNumber(number), client, invoked, request, outcome, .. } = operation;
+    let came = sayings::came(outcome);
+    let answer = match operation.returned() {
+        Some(returned) => format!("the answer at {} us: {came}", returned.0),
+        None => came,
+    };
+    let asked = sayings::asked(request);
+    format!("client {} asked at {} us: {asked}; {answer} [operation {number}]", client.0, invoked.0)
+}
+
+/// The last write before a revision, answered or revealed by nobody else, of the keys that an
+/// operation looks at: who to ask when an answer is wrong and nobody else is to blame.
+pub(super) fn last_writer(history: &History, fault: &ContentFault) -> Option<OpNumber> {
+    let looking = find(history, fault.op.number?)?;
+    let looked: Vec<KeyRange<'_>> = ranges(&looking.request);
+    let writes = history.operations().iter().filter(|operation| {
+        let written = written(&operation.request);
+        operation.number != looking.number
+            && matches!(operation.outcome, Outcome::Ok { .. })
+            && written.iter().any(|keys| looked.iter().any(|other| keys.meets(other)))
+    });
+    let before = writes.filter_map(|operation| {
+        let revision = operation.response()?.revision();
+        (revision <= fault.at).then_some((revision, operation.number))
+    });
+    before.max().map(|(_, number)| number)
+}
+
+/// All keys that a request speaks of.
+pub(super) fn ranges(request: &Request) -> Vec<KeyRange<'_>> {
+    match request {
+        Request::Txn(txn) => {
+            let operations = txn.operations().filter_map(TxnOperation::keys);
+            operations.chain(txn.compares().map(|compare| compare.keys())).collect()
+        }
+        Request::Put(_)
+        | Request::Range(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => request.keys().into_iter().collect(),
+    }
+}
+
+/// The keys that a request may change.
+fn written(request: &Request) -> Vec<KeyRange<'_>> {
+    match request {
+        Request::Put(_) | Request::DeleteRange(_) => request.keys().into_iter().collect(),
+        Request::Txn(txn) => {
+            let writes = txn.operations().filter(|operation| {
+                matches!(operation, TxnOperation::Put(_) | TxnOperation::DeleteRange(_))
+            });
+            writes.filter_map(TxnOperation::keys).collect()
+        }
+        Request::Range(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => Vec::new(),
+    }
+}
+
+fn of_order(history: &History, fault: &OrderFault) -> Facts {
+    let told = |witness: &Witness| sentence(history, witness);
     let grow = "Both cannot be true: revisions only grow";
     match fault {
         OrderFault::StaleRead { earlier, read } => facts(
@@ -112,39 +193,45 @@ fn of_order(fault: &OrderFault) -> Facts {
     }
 }
 
-fn of_content(fault: &ContentFault) -> Facts {
-    let others: Vec<&Witness> = fault.witnesses();
-    let mut list: Vec<String> =
-        others.into_iter().filter(|other| *other != &fault.op).map(told).collect();
-    list.push(told(&fault.op));
+fn of_content(history: &History, fault: &ContentFault) -> Facts {
+    let others = fault.witnesses().into_iter().filter(|other| *other != &fault.op);
+    let mut list: Vec<String> = others.map(|other| sentence(history, other)).collect();
+    if list.is_empty() {
+        let writer = last_writer(history, fault).and_then(|number| find(history, number));
+        list.extend(writer.map(of_operation));
+    }
+    list.push(sentence(history, &fault.op));
     let letter = if list.len() > 1 { "(B)" } else { "(A)" };
-    let why = format!(
-        "Revision {} is the state that {letter} must show. But {}",
-        fault.at.0, fault.flaw,
-    );
+    let why =
+        format!("{letter} must show the state of revision {}, but {}", fault.at.0, fault.flaw);
     facts("an answer that is not what the store held", &list, &why)
 }
 
-fn of_watch(fault: &Fault) -> Facts {
+fn of_watch(history: &History, fault: &Fault) -> Facts {
     let Fault { guarantee, watch, message, at, evidence, what } = fault;
     let (title, why) = promise(*guarantee);
     let shown =
         format!("watch {} was told in its message {message}, at {} us, {what}", watch.0, at.0);
+    let other = |number, place: usize| {
+        let watch = history.watches().iter().find(|watch| watch.number == number)?;
+        let message = watch.messages.get(place)?;
+        let said = sayings::message(message);
+        Some(format!(
+            "watch {} was told in its message {place}, at {} us: {said}",
+            number.0, message.at.0
+        ))
+    };
     let mut list = vec![shown];
     list.extend(match evidence {
-        Evidence::Operation(op) => Some(format!("operation {} says otherwise", op.0)),
-        Evidence::Watch(other, message) => {
-            Some(format!("watch {} was told otherwise, in its message {message}", other.0))
-        }
+        Evidence::Operation(op) => find(history, *op).map(of_operation),
+        Evidence::Watch(number, place) => other(*number, *place),
         Evidence::Log(revision) if revision.0 > 1 => {
             Some(format!("the log says otherwise of revision {}", revision.0))
         }
-        Evidence::Message(other) if other != message => {
-            Some(format!("the same watch had been told otherwise, in its message {other}"))
-        }
+        Evidence::Message(place) if place != message => other(*watch, *place),
         Evidence::Log(_) | Evidence::Message(_) | Evidence::Request | Evidence::Compactions => None,
     });
-    facts(title, &list, why)
+    facts(title, &list, &format!("But it is promised: {why}"))
 }
 
 /// What a guarantee promises, and what follows.
@@ -152,62 +239,62 @@ fn promise(guarantee: Guarantee) -> (&'static str, &'static str) {
     match guarantee {
         Guarantee::Created => (
             "a watch that speaks before it exists, or is created twice",
-            "The first message of a watch says that it was created, and no other does",
+            "the first message of a watch says that it was created, and no other does",
         ),
         Guarantee::Filter => (
             "a watch that is told what it did not ask for",
-            "A watch is told of the keys and the kinds of events that it asked for, and no others",
+            "a watch is told of the keys and the kinds of events that it asked for, and no others",
         ),
         Guarantee::Ordered => (
             "a watch that is told of changes in the wrong order",
-            "Events come in the order of revisions, and under a header that is not below them",
+            "events come in the order of revisions, and under a header that is not below them",
         ),
-        Guarantee::Unique => ("a watch that is told the same thing twice", "No event comes twice"),
+        Guarantee::Unique => ("a watch that is told the same thing twice", "no event comes twice"),
         Guarantee::Atomic => (
             "a watch that is told of a revision in pieces",
-            "All that a revision changed comes in one message, or in its parts",
+            "all that a revision changed comes in one message, or in its parts",
         ),
         Guarantee::Bookmarkable => (
             "a watch that is told it knows everything, when it does not",
-            "After a progress message nothing up to its revision is still to come, and nothing is \
+            "after a progress message nothing up to its revision is still to come, and nothing is \
              missing",
         ),
         Guarantee::Resumable => (
             "a watch that does not begin where it should",
-            "A watch from a revision is told of everything from there on, and of nothing before",
+            "a watch from a revision is told of everything from there on, and of nothing before",
         ),
         Guarantee::Reliable => (
             "a watch that skips a change",
-            "Between two events that a watch is told of, nothing is left out",
+            "between two events that a watch is told of, nothing is left out",
         ),
         Guarantee::IsCreate => (
             "an event that is wrong about the life of its key",
-            "A life begins where there was no pair before, and each put raises the version by one",
+            "a life begins where there was no pair before, and each put raises the version by one",
         ),
         Guarantee::PrevKv => (
             "an event that is wrong about what was before it",
-            "The pair before an event is what the key held until then",
+            "the pair before an event is what the key held until then",
         ),
         Guarantee::Content => {
             ("an event that is not what happened", "An event is what its revision did")
         }
         Guarantee::Fragment => (
             "a message in parts that do not belong together",
-            "Parts come only where they are asked for, each but the last says so, and nothing comes \
+            "parts come only where they are asked for, each but the last says so, and nothing comes \
              between them",
         ),
         Guarantee::Cancel => (
             "a watch that speaks after its end",
-            "Nothing comes after the message that ends a watch",
+            "nothing comes after the message that ends a watch",
         ),
         Guarantee::Compaction => (
             "a watch that does not heed a compaction",
-            "A watch that needs what was given up ends with the mark; one that does not goes on",
+            "a watch that needs what was given up ends with the mark; one that does not goes on",
         ),
     }
 }
 
-fn of_lease(fault: &lease::Fault) -> Facts {
+fn of_lease(history: &History, fault: &lease::Fault) -> Facts {
     let title = match fault.rule {
         lease::Rule::EndedEarly => "a lease that ended before its time",
         lease::Rule::RenewedDead => "a dead lease that was renewed",
@@ -215,11 +302,11 @@ fn of_lease(fault: &lease::Fault) -> Facts {
         lease::Rule::KeyLeft => "a key that outlives its lease",
         lease::Rule::KeyTaken => "a key that went with a lease which it did not belong to",
     };
-    let mut list = vec![told(&fault.earlier)];
+    let mut list = vec![sentence(history, &fault.earlier)];
     if fault.earlier != fault.later {
-        list.push(told(&fault.later));
+        list.push(sentence(history, &fault.later));
     }
-    let why = format!("Lease {}: {}", fault.lease, fault.what);
+    let why = format!("Of lease {} it is true that {}", fault.lease, fault.what);
     facts(title, &list, &why)
 }
 

@@ -3,8 +3,8 @@
 //! Not here: whole sentences (`facts.rs`).
 
 use crate::history::{
-    EventKind, KeyValue, Outcome, Request, Response, TxnOperation, TxnResult, Watch, WatchEnd,
-    WatchEvent, WatchMessage, changed,
+    Compare, Comparison, EventKind, KeyValue, Outcome, Request, Response, Target, TxnOperation,
+    TxnRequest, TxnResult, Watch, WatchEnd, WatchEvent, WatchMessage, changed,
 };
 
 /// A request: `put "a" = "x"`.
@@ -24,19 +24,57 @@ pub(super) fn asked(request: &Request) -> String {
             format!("{what} {}{at}{stale}", range.keys())
         }
         Request::DeleteRange(delete) => format!("delete {}", delete.keys()),
-        Request::Txn(txn) => {
-            let list = |branch: &[TxnOperation]| {
-                branch.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-            };
-            format!("txn: {} / {}", list(&txn.success), list(&txn.failure))
-        }
+        Request::Txn(txn) => transaction(txn),
         Request::Compact(compact) => format!("compact {}", compact.revision.0),
-        Request::LeaseGrant(_)
-        | Request::LeaseRevoke(_)
-        | Request::LeaseKeepAlive(_)
-        | Request::LeaseTimeToLive(_)
-        | Request::LeaseLeases(_) => request.to_string().replacen('_', " ", 3),
+        Request::LeaseGrant(grant) => match grant.lease {
+            Some(lease) => format!("grant lease {lease} of {} s", grant.ttl),
+            None => format!("grant a lease of {} s", grant.ttl),
+        },
+        Request::LeaseRevoke(revoke) => format!("revoke lease {}", revoke.lease),
+        Request::LeaseKeepAlive(keep) => format!("keep lease {} alive", keep.lease),
+        Request::LeaseTimeToLive(left) => format!("how long does lease {} live", left.lease),
+        Request::LeaseLeases(_) => "which leases are there".to_owned(),
     }
+}
+
+/// A transaction: `if "a" has version = 0 then put "a" = "x" else get "a"`.
+fn transaction(txn: &TxnRequest) -> String {
+    let list = |branch: &[TxnOperation]| {
+        let all: Vec<String> = branch.iter().map(inside).collect();
+        if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
+    };
+    let then = list(&txn.success);
+    if txn.compare.is_empty() {
+        return format!("txn: {then}");
+    }
+    let compares: Vec<String> = txn.compare.iter().map(compared).collect();
+    format!("if {} then {then} else {}", compares.join(" and "), list(&txn.failure))
+}
+
+fn inside(operation: &TxnOperation) -> String {
+    match operation {
+        TxnOperation::Put(put) => asked(&Request::Put(put.clone())),
+        TxnOperation::Range(range) => asked(&Request::Range(range.clone())),
+        TxnOperation::DeleteRange(delete) => asked(&Request::DeleteRange(delete.clone())),
+        TxnOperation::Txn(txn) => format!("({})", transaction(txn)),
+    }
+}
+
+fn compared(compare: &Compare) -> String {
+    let (what, given) = match &compare.target {
+        Target::Version(version) => ("version", version.to_string()),
+        Target::CreateRevision(revision) => ("creation", revision.0.to_string()),
+        Target::ModRevision(revision) => ("revision", revision.0.to_string()),
+        Target::Value(value) => ("value", value.to_string()),
+        Target::Lease(lease) => ("lease", lease.to_string()),
+    };
+    let sign = match compare.result {
+        Comparison::Equal => "=",
+        Comparison::NotEqual => "!=",
+        Comparison::Greater => ">",
+        Comparison::Less => "<",
+    };
+    format!("{} has {what} {sign} {given}", compare.keys())
 }
 
 /// An outcome: `made revision 2`.
@@ -61,7 +99,7 @@ fn told(response: &Response) -> String {
         }
         Response::DeleteRange(_) => format!("removed nothing, at revision {at}"),
         Response::Txn(txn) => {
-            let branch = if txn.succeeded { "then" } else { "else" };
+            let branch = if txn.succeeded { "took then" } else { "took else" };
             let made = if changed(&txn.responses) { "made" } else { "at" };
             format!("{branch}{}, {made} revision {at}", inner(&txn.responses))
         }
@@ -69,7 +107,7 @@ fn told(response: &Response) -> String {
         Response::LeaseGrant(grant) => {
             format!("lease {} of {} s, at revision {at}", grant.lease, grant.ttl)
         }
-        Response::LeaseKeepAlive(kept) if kept.ttl > 0 => format!("{} s from here", kept.ttl),
+        Response::LeaseKeepAlive(kept) if kept.ttl > 0 => format!("lives {} s from here", kept.ttl),
         Response::LeaseKeepAlive(_) => "gone".to_owned(),
         Response::LeaseTimeToLive(left) if left.ttl < 0 => "gone".to_owned(),
         Response::LeaseTimeToLive(left) => format!("{} s left", left.ttl),

@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
 use super::columns::{Row, Table};
-use super::sayings;
+use super::{facts, sayings};
 use crate::history::{
     ByteString, ClientId, History, KeyRange, Lease, Micros, OpNumber, Operation, Request,
-    TxnOperation, WatchNumber,
+    WatchNumber,
 };
 use crate::linearizable::Witness;
 use crate::watch::Evidence;
@@ -104,10 +104,17 @@ impl Topic {
             Finding::Order(rejection) => {
                 let mut witnesses = rejection.witnesses();
                 // A fault of content names the answer first, the facts name it last.
-                if rejection.is_of_content() {
+                if rejection.content().is_some() {
                     witnesses.reverse();
                 }
                 topic.marked(&witnesses);
+                if let (Some(fault), 1) = (rejection.content(), witnesses.len()) {
+                    let writer = facts::last_writer(history, fault);
+                    if let Some(writer) = writer {
+                        topic.operations.values_mut().for_each(|mark| *mark = 'B');
+                        topic.operations.insert(writer, 'A');
+                    }
+                }
             }
             Finding::Lease(fault, _) => {
                 topic.marked(&[&fault.earlier, &fault.later]);
@@ -162,7 +169,7 @@ impl Topic {
             .filter(|operation| self.operations.contains_key(&operation.number))
             .collect();
         for operation in marked {
-            self.keys.extend(keys(&operation.request));
+            self.keys.extend(facts::ranges(&operation.request).into_iter().map(owned));
             self.leases.extend(lease(&operation.request));
         }
     }
@@ -186,36 +193,18 @@ impl Topic {
         self.operations.contains_key(&operation.number)
             || lease(request).is_some_and(|lease| self.leases.contains(&lease))
             || matches!(request, Request::Compact(_))
-            || keys(request).iter().any(|(key, end)| {
-                let own = KeyRange::new(key, end);
-                self.keys.iter().any(|(key, end)| meet(own, KeyRange::new(key, end)))
-            })
+            || facts::ranges(request)
+                .iter()
+                .any(|keys| self.keys.iter().any(|(key, end)| keys.meets(&KeyRange::new(key, end))))
     }
 }
 
-fn meet(one: KeyRange<'_>, other: KeyRange<'_>) -> bool {
-    one.contains(other.first()) || other.contains(one.first())
-}
-
-/// The ranges of keys that a request speaks of.
-fn keys(request: &Request) -> Vec<(ByteString, ByteString)> {
-    let own = |operation: &TxnOperation| match operation {
-        TxnOperation::Put(put) => Some((put.key.clone(), ByteString::default())),
-        TxnOperation::Range(range) => Some((range.key.clone(), range.range_end.clone())),
-        TxnOperation::DeleteRange(delete) => Some((delete.key.clone(), delete.range_end.clone())),
-        TxnOperation::Txn(_) => None,
-    };
-    match request {
-        Request::Put(put) => vec![(put.key.clone(), ByteString::default())],
-        Request::Range(range) => vec![(range.key.clone(), range.range_end.clone())],
-        Request::DeleteRange(delete) => vec![(delete.key.clone(), delete.range_end.clone())],
-        Request::Txn(txn) => txn.operations().filter_map(own).collect(),
-        Request::Compact(_)
-        | Request::LeaseGrant(_)
-        | Request::LeaseRevoke(_)
-        | Request::LeaseKeepAlive(_)
-        | Request::LeaseTimeToLive(_)
-        | Request::LeaseLeases(_) => Vec::new(),
+/// A range that outlives the request that it is from, in the form of the wire.
+fn owned(keys: KeyRange<'_>) -> (ByteString, ByteString) {
+    match keys {
+        KeyRange::One(key) => (ByteString::from(key), ByteString::default()),
+        KeyRange::Span(key, end) => (ByteString::from(key), ByteString::from(end)),
+        KeyRange::From(key) => (ByteString::from(key), ByteString::from(&[0][..])),
     }
 }
 

@@ -52,6 +52,12 @@ impl<'a> KeyRange<'a> {
         }
     }
 
+    /// Whether some key may belong to both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        self.contains(other.first()) || other.contains(self.first())
+    }
+
     /// Whether `key` belongs to it.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {

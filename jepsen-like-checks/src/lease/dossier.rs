@@ -26,6 +26,7 @@ pub(super) struct Span<'h> {
     /// The time that it gave, in seconds; 0 if it gave none.
     pub(super) ttl: i64,
     pub(super) renewal: bool,
+    /// Whether somebody ended it on purpose.
     pub(super) revoke: bool,
 }
 
@@ -121,7 +122,7 @@ fn span(operation: &Operation, ttl: i64) -> Span<'_> {
         returned: operation.returned(),
         ttl,
         renewal: matches!(operation.request, Request::LeaseKeepAlive(_)),
-        revoke: matches!(operation.request, Request::LeaseRevoke(_)),
+        revoke: matches!(operation.response(), Some(Response::LeaseRevoke(_))),
     }
 }
 

@@ -229,13 +229,13 @@ impl Rejection {
         numbers.into_iter().collect()
     }
 
-    /// Whether what was shown is wrong, and not when.
+    /// What is wrong with what was shown, if that is what is wrong.
     #[must_use]
-    pub fn is_of_content(&self) -> bool {
+    pub fn content(&self) -> Option<&ContentFault> {
         match self {
-            Self::Content(_) => true,
-            Self::NoPlacement(_, closest) => closest.is_of_content(),
-            Self::Order(_) | Self::NoOrder { .. } => false,
+            Self::Content(fault) => Some(fault),
+            Self::NoPlacement(_, closest) => closest.content(),
+            Self::Order(_) | Self::NoOrder { .. } => None,
         }
     }
 

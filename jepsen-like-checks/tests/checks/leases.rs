@@ -207,7 +207,7 @@ fn random(seed: u64) -> History {
     let mut revision = 1;
     let mut now = 0;
     for id in 1..6 {
-        let ttl = 2 + rng.signed(8);
+        let ttl = 6 + rng.signed(5);
         let mut tell = |records: &mut Vec<Record>, make: &dyn Fn(u64) -> Operation| {
             number += 1;
             records.push(Record::Operation(make(number)));

@@ -140,17 +140,19 @@ impl<'c, 'h> Stock<'c, 'h> {
         order: &Order,
         gap: &Gap<'h>,
     ) -> Vec<(Chance, Pick)> {
+        let possible =
+            |lease: Lease| present.attached(lease).filter(|_| lives.can_use(lease, gap.revision));
         let chance = |lease: Lease| {
-            let attached = present.attached(lease)?;
-            let possible = lives.can_use(lease, gap.revision);
-            let keys = attached.iter().filter_map(|key| Some((*key, present.get(*key)?)));
-            possible.then(|| self.outlook.end(gap.revision, keys)).filter(|c| *c < Chance::Never)
+            let attached = possible(lease)?.iter();
+            let keys = attached.filter_map(|key| Some((*key, present.get(*key)?)));
+            Some(self.outlook.end(gap.revision, keys)).filter(|chance| *chance < Chance::Never)
         };
         let asked = gap.revokes.iter().filter_map(|(op, lease)| {
             let seen = order.is_seen_before(gap.revision, self.case.operations[*op].invoked);
             let pick = Pick::Revoke { op: *op, lease: *lease };
-            // Where it is possible, it is as good as sure: its answer says this revision.
-            chance(*lease).filter(|_| !seen).map(|_| (Chance::Needed(0), pick))
+            // Where it is possible, it is as good as sure: its answer says this revision. So it is
+            // tried even if that contradicts a later answer, which then is what a reader is shown.
+            possible(*lease).filter(|_| !seen).map(|_| (Chance::Needed(0), pick))
         });
         let unasked = present.attaching().filter(|lease| !self.case.tenure.labels.contains(lease));
         let unasked = unasked.filter_map(|lease| Some((chance(lease)?, Pick::Expiry(lease))));
