@@ -99,12 +99,12 @@ fn transactions(run: &mut Session) {
 
 #[test]
 fn transactions_line_by_line() {
-    compare("transactions_line_by_line", Servers::Etcd, transactions);
+    compare("transactions_line_by_line", Servers::Both, transactions);
 }
 
 #[test]
 fn compaction() {
-    compare("compaction", Servers::Etcd, |run| {
+    compare("compaction", Servers::Both, |run| {
         for line in lines(
             "put a 1 | put a 2 | put b 1 | del b | put a 3
              compaction | compaction a | compaction 1 2 | compaction 0x5 | compaction 99999

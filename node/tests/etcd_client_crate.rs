@@ -56,8 +56,8 @@ macro_rules! on {
 }
 
 on!(both, keys);
-on!(etcd, transactions);
-on!(etcd, compaction);
+on!(both, transactions);
+on!(both, compaction);
 on!(etcd, watches);
 on!(both, leases);
 on!(etcd, cluster);

@@ -272,7 +272,7 @@ fn mask(text: &str) -> String {
         let is_span = out.ends_with("\"took\":\"");
         let length = rest.find(|c| !is_hex(c) && !(is_span && c != '"')).unwrap_or(rest.len());
         let (word, behind) = rest.split_at(length);
-        let beginnings = ["remaining(", "\"ttl\":", "127.0.0.1:"];
+        let beginnings = ["remaining(", "\"ttl\":", "\"TTL\" : ", "127.0.0.1:"];
         let is_masked = beginnings.iter().any(|beginning| out.ends_with(beginning)) || is_span;
         let is_id = length >= 13 && !word.starts_with("0000");
         out.push_str(if is_masked || is_id { "#" } else { word });
