@@ -9,7 +9,7 @@ mod common;
 use common::session::{Servers, Session, compare};
 
 /// The servers that can do all of this.
-const SERVERS: Servers = Servers::Etcd;
+const SERVERS: Servers = Servers::Both;
 
 /// Changes of every kind, from revision 2 to 8.
 fn history(run: &mut Session) {

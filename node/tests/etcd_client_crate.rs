@@ -58,7 +58,7 @@ macro_rules! on {
 on!(both, keys);
 on!(both, transactions);
 on!(both, compaction);
-on!(etcd, watches);
+on!(both, watches);
 on!(both, leases);
 on!(etcd, cluster);
 
