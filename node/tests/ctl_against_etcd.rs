@@ -8,7 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -113,8 +113,6 @@ fn ctl_and_etcdctl_are_taken_for_each_other() {
     unreachable_endpoints(&etcd);
     stdin_and_environment(&etcd);
     etcd_3_6(&etcd);
-    txns_of_3_6(&etcd);
-    streams_of_3_6(&etcd);
     alarms(&etcd);
 }
 
@@ -307,51 +305,13 @@ fn etcd_3_6(etcd: &Etcd) {
     assert!(hex.starts_with("{\"header\":{\"cluster_id\":\""), "{hex}");
     let health = quorate(&["endpoint", "health", "-w", "fields"]);
     assert!(health.contains("\"Health\" : true\n") && health.ends_with("\"Error\" : \n\n"));
+    let hash = quorate(&["endpoint", "hashkv"]);
+    assert!(hash.ends_with(", 0\n") && hash.split(", ").count() == 3, "{hash}");
+    let table = quorate(&["endpoint", "hashkv", "-w", "table"]);
+    assert!(table.contains("|    ENDPOINT     |") && table.contains("| HASH REVISION |\n"));
     let version = quorate(&["version", "-w", "json"]);
     assert!(version.starts_with("etcdctl version: 3.6."), "{version}");
     assert!(version.ends_with("API version: 3.6\n"), "{version}");
-}
-
-/// etcdctl crashes on these.
-fn txns_of_3_6(etcd: &Etcd) {
-    let lease = output_of(etcd.quorate(&["lease", "grant", "600"]));
-    let lease = lease.split_whitespace().nth(1).unwrap();
-    output_of(etcd.quorate(&["put", "leased", "v", "--lease", lease]));
-    let txn = |compare: &str| typed(etcd.quorate(&["txn"]), &format!("{compare}\n\n\n\n"));
-    assert_eq!(txn(&format!("lease(\"leased\") = \"{lease}\"")).stdout, "SUCCESS\n");
-    assert_eq!(txn("lease(\"leased\") = \"0\"").stdout, "FAILURE\n");
-    assert_eq!(txn("lease(\"none\") = \"0\"").stdout, "SUCCESS\n");
-    for line in ["c(\"a\") == \"1\"", "c(\"a\") >= \"1\"", "val(\"a\") ! \"1\""] {
-        let refused = txn(line);
-        let text = format!("Error: malformed comparison: {line} (unknown operator ");
-        assert!(refused.code == Some(3) && refused.error.starts_with(&text), "{refused:?}");
-    }
-    let quoted = typed(etcd.quorate(&["txn"]), "\nput 'q k' 'a \\n \"b\"'\nget 'q k'\n\n\n");
-    assert_eq!(quoted.stdout, "SUCCESS\n\nOK\n\nq k\na \\n \"b\"\n");
-    let fields = output_of(etcd.quorate(&["lease", "timetolive", lease, "-w=fields", "--hex"]));
-    assert!(fields.contains(&format!("\"ID\" : {lease}\n")), "{fields}");
-    let hash = output_of(etcd.quorate(&["endpoint", "hashkv"]));
-    assert!(hash.ends_with(", 0\n") && hash.split(", ").count() == 3, "{hash}");
-    let table = output_of(etcd.quorate(&["endpoint", "hashkv", "-w", "table"]));
-    assert!(
-        table.contains("|    ENDPOINT     |") && table.contains("| HASH REVISION |\n"),
-        "{table}"
-    );
-}
-
-/// Messages of progress that were asked for once come again and again.
-fn streams_of_3_6(etcd: &Etcd) {
-    for (format, shown) in [("simple", 2), ("json", 4)] {
-        let args = ["watch", "quiet", "--progress-notify", "-w", format];
-        let mut watch = etcd.quorate(&args).stdout(Stdio::piped()).spawn().unwrap();
-        let lines: Vec<_> =
-            BufReader::new(watch.stdout.take().unwrap()).lines().take(shown).collect();
-        watch.kill().unwrap();
-        watch.wait().unwrap();
-        for line in lines.into_iter().step_by(shown / 2) {
-            assert!(line.unwrap().starts_with("progress notify: "));
-        }
-    }
 }
 
 /// Last, since nothing can be put afterwards.

@@ -1,13 +1,13 @@
 //! Sessions of commands that `etcdctl` and `quorate ctl` must show alike, on etcd and on Quorate.
 //!
-//! How they are run and compared is told in `common/session.rs`. What 3.4 has not got, or cannot do
-//! without a crash, is in `ctl_against_etcd.rs` and in the tests of `txn.rs`.
+//! How they are run and compared is told in `common/session.rs`. More of what the installed etcdctl
+//! has not got is in `ctl_against_etcd.rs`, watches are in `ctl_watch.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod common;
 
-use common::session::{Servers, Session, compare};
+use common::session::{Servers, Session, compare, compare_servers};
 
 /// The words behind `|` and at the ends of lines.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
@@ -100,6 +100,34 @@ fn transactions(run: &mut Session) {
 #[test]
 fn transactions_line_by_line() {
     compare("transactions_line_by_line", Servers::Both, transactions);
+}
+
+/// etcdctl crashes on these.
+#[test]
+fn transactions_of_3_6() {
+    compare_servers("transactions_of_3_6", |run| {
+        let granted = run.ctl("lease grant 600");
+        let lease = granted.split_whitespace().nth(1).unwrap().to_owned();
+        run.ctl(&format!("put leased v --lease {lease}"));
+        for (compare, verdict) in [
+            (format!("lease(\"leased\") = \"{lease}\""), "SUCCESS\n"),
+            ("lease(\"leased\") = \"0\"".to_owned(), "FAILURE\n"),
+            ("lease(\"none\") = \"0\"".to_owned(), "SUCCESS\n"),
+        ] {
+            assert_eq!(run.typed("txn", &format!("{compare}\n\n\n\n")), verdict);
+        }
+        for line in ["c(\"a\") == \"1\"", "c(\"a\") >= \"1\"", "val(\"a\") ! \"1\""] {
+            run.typed("txn", &format!("{line}\n\n\n\n"));
+            let text = format!("Error: malformed comparison: {line} (unknown operator ");
+            let seen = run.last();
+            assert!(seen.starts_with(&text) && seen.ends_with("Some(3)"), "{seen}");
+        }
+        let shown = run.typed("txn", "\nput 'q k' 'a \\n \"b\"'\nget 'q k'\n\n\n");
+        assert_eq!(shown, "SUCCESS\n\nOK\n\nq k\na \\n \"b\"\n");
+        let fields = run.ctl(&format!("lease timetolive {lease} -w=fields --hex"));
+        assert!(fields.contains(&format!("\"ID\" : {lease}\n")), "{fields}");
+        run.ctl("get leased -w fields --hex");
+    });
 }
 
 #[test]

@@ -6,10 +6,7 @@
 
 mod common;
 
-use common::session::{Servers, Session, compare};
-
-/// The servers that can do all of this.
-const SERVERS: Servers = Servers::Both;
+use common::session::{Servers, Session, compare, compare_servers};
 
 /// Changes of every kind, from revision 2 to 8.
 fn history(run: &mut Session) {
@@ -21,7 +18,7 @@ fn history(run: &mut Session) {
 
 #[test]
 fn history_in_every_format() {
-    compare("history_in_every_format", SERVERS, |run| {
+    compare("history_in_every_format", Servers::Both, |run| {
         history(run);
         // The lines that tell of it in each format, with and without what was before.
         let formats = [("simple", 12, 18), ("json", 1, 1), ("fields", 32, 50)];
@@ -48,7 +45,7 @@ fn history_in_every_format() {
 
 #[test]
 fn live_changes() {
-    compare("live_changes", SERVERS, |run| {
+    compare("live_changes", Servers::Both, |run| {
         history(run);
         for format in ["simple", "json", "fields"] {
             let mut stream = run.start(&format!("watch -i -w {format}"));
@@ -79,7 +76,7 @@ fn live_changes() {
 
 #[test]
 fn typed_commands() {
-    compare("typed_commands", SERVERS, |run| {
+    compare("typed_commands", Servers::Both, |run| {
         history(run);
         for line in [
             "",
@@ -126,7 +123,7 @@ fn typed_commands() {
 
 #[test]
 fn programs() {
-    compare("programs", SERVERS, |run| {
+    compare("programs", Servers::Both, |run| {
         history(run);
         let show = "env|grep${IFS}^ETCD_WATCH|sort";
         let stream = run.start(&format!("watch a --rev 2 -- sh -c {show}"));
@@ -144,7 +141,7 @@ fn programs() {
 
 #[test]
 fn refusals_and_ends() {
-    compare("refusals_and_ends", SERVERS, |run| {
+    compare("refusals_and_ends", Servers::Both, |run| {
         history(run);
         for line in [
             "watch",
@@ -181,10 +178,25 @@ fn refusals_and_ends() {
     });
 }
 
+/// The installed etcdctl cannot ask for it.
+#[test]
+fn progress_that_comes_by_itself() {
+    compare_servers("progress_that_comes_by_itself", |run| {
+        let watch = run.start("watch quiet --progress-notify");
+        assert_eq!(watch.first_lines(2), ["progress notify: 1\n", "progress notify: 1\n"]);
+        run.ctl("put other 1");
+        let watch = run.start("watch quiet --progress-notify -w json");
+        let lines = watch.first_lines(4);
+        assert!(lines[0] == "progress notify: 2\n" && lines[0] == lines[2], "{lines:?}");
+        let json = "\"Events\":[],\"CompactRevision\":0,\"Canceled\":false,\"Created\":false}\n";
+        assert!(lines[1].ends_with(json) && lines[1] == lines[3], "{lines:?}");
+    });
+}
+
 /// After each cut the watchers go on where they were: nothing is missed, nothing is told twice.
 #[test]
 fn broken_connections() {
-    compare("broken_connections", SERVERS, |run| {
+    compare("broken_connections", Servers::Both, |run| {
         run.ctl("put a 0");
         let proxy = run.proxy();
         let mut stream = run.start_behind(&proxy, "watch -i");

@@ -7,6 +7,9 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A flag that both servers take: watchers who asked for it are told soon how far they are.
+pub const SOON_PROGRESS: &str = "--experimental-watch-progress-notify-interval=500ms";
+
 /// One running member of a cluster of one.
 pub struct Etcd {
     process: Child,
@@ -39,7 +42,7 @@ impl Etcd {
             .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
             .arg(format!("--initial-cluster=m0={peer_url}"))
             .args(["--quota-backend-bytes", "16777216"])
-            .args(["--experimental-watch-progress-notify-interval", "500ms"])
+            .arg(SOON_PROGRESS)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -43,30 +43,43 @@ enum AnyServer {
 
 /// A program, a server, and what was seen so far.
 pub struct Session {
-    program: Vec<String>,
+    program: &'static [&'static str],
     server: AnyServer,
     transcript: Vec<(String, String)>,
 }
 
 /// Runs a session with both programs and compares what they showed, step by step.
 pub fn compare(name: &str, servers: Servers, session: fn(&mut Session)) {
-    if !etcd::is_installed(name) {
-        return;
-    }
-    let programs = [vec!["etcdctl"], vec![env!("CARGO_BIN_EXE_quorate"), "ctl"]];
-    let ours = match servers {
+    let servers = match servers {
         Servers::Etcd => [false].as_slice(),
         Servers::Both => &[false, true],
     };
-    let runs: Vec<_> = ours
-        .iter()
-        .flat_map(|is_ours| programs.iter().map(move |program| (*is_ours, program)))
-        .map(|(is_ours, program)| {
-            let program: Vec<String> = program.iter().map(|word| (*word).to_owned()).collect();
+    compare_runs(name, &[&["etcdctl"], &QUORATE], servers, session);
+}
+
+/// The same for what the installed etcdctl cannot do: ours alone, on both servers.
+pub fn compare_servers(name: &str, session: fn(&mut Session)) {
+    compare_runs(name, &[&QUORATE], &[false, true], session);
+}
+
+const QUORATE: [&str; 2] = [env!("CARGO_BIN_EXE_quorate"), "ctl"];
+
+fn compare_runs(
+    name: &str,
+    programs: &[&'static [&'static str]],
+    servers: &[bool],
+    session: fn(&mut Session),
+) {
+    if !etcd::is_installed(name) {
+        return;
+    }
+    let mut runs = Vec::new();
+    for is_ours in servers.iter().copied() {
+        for program in programs.iter().copied() {
             let title = format!("{program:?} on {}", if is_ours { "Quorate" } else { "etcd" });
-            (title, std::thread::spawn(move || Session::run(program, is_ours, session)))
-        })
-        .collect();
+            runs.push((title, std::thread::spawn(move || Session::run(program, is_ours, session))));
+        }
+    }
     let mut transcripts = runs.into_iter().map(|(title, run)| {
         (title, run.join().unwrap_or_else(|why| std::panic::resume_unwind(why)))
     });
@@ -80,9 +93,13 @@ pub fn compare(name: &str, servers: Servers, session: fn(&mut Session)) {
 }
 
 impl Session {
-    fn run(program: Vec<String>, is_ours: bool, session: fn(&mut Self)) -> Vec<(String, String)> {
+    fn run(
+        program: &'static [&'static str],
+        is_ours: bool,
+        session: fn(&mut Self),
+    ) -> Vec<(String, String)> {
         let server = if is_ours {
-            let mut server = Server::single();
+            let mut server = Server::single().with(etcd::SOON_PROGRESS);
             server.run();
             AnyServer::Quorate(server)
         } else {
@@ -103,6 +120,11 @@ impl Session {
     /// How many steps there have been.
     pub fn steps(&self) -> usize {
         self.transcript.len()
+    }
+
+    /// What was noted last.
+    pub fn last(&self) -> &str {
+        &self.transcript.last().unwrap().1
     }
 
     /// What a command shows, which is of no interest to the comparison.
@@ -177,7 +199,7 @@ impl Session {
     }
 
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(&self.program[0]);
+        let mut command = Command::new(self.program[0]);
         command
             .args(&self.program[1..])
             .args(line.split(' ').filter(|word| !word.is_empty()))
@@ -241,6 +263,15 @@ impl Stream {
         stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
+    /// The first lines that are shown. Then ends it.
+    pub fn first_lines(mut self, count: usize) -> Vec<String> {
+        self.wait_lines(count);
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.shown.truncate(count);
+        self.shown
+    }
+
     /// Waits until so many lines have been shown in all.
     pub fn wait_lines(&mut self, count: usize) {
         let give_up = Instant::now() + SOON;
@@ -270,7 +301,8 @@ fn mask(text: &str) -> String {
     while !rest.is_empty() {
         let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
         let is_span = out.ends_with("\"took\":\"");
-        let length = rest.find(|c| !is_hex(c) && !(is_span && c != '"')).unwrap_or(rest.len());
+        let length =
+            rest.find(|c| if is_span { c == '"' } else { !is_hex(c) }).unwrap_or(rest.len());
         let (word, behind) = rest.split_at(length);
         let beginnings = ["remaining(", "\"ttl\":", "\"TTL\" : ", "127.0.0.1:"];
         let is_masked = beginnings.iter().any(|beginning| out.ends_with(beginning)) || is_span;
