@@ -14,6 +14,7 @@ use quorate_core::api::etcdserverpb::response_op::Response as Operation;
 use quorate_core::api::etcdserverpb::{ResponseOp, TxnResponse};
 use quorate_core::raft::RoleKind;
 
+use crate::serve::hub::Watchers;
 use crate::serve::peer::Peers;
 use crate::serve::process::Process;
 use crate::serve::replica::Replica;
@@ -185,6 +186,7 @@ pub fn page(replica: &Replica, peers: &Peers) -> String {
     let mut page = Page(String::with_capacity(16 * 1024));
     server(&mut page, replica);
     store(&mut page, replica);
+    watches(&mut page, &replica.watchers);
     disk(&mut page, &replica.metrics);
     network(&mut page, replica, peers);
     process(&mut page, &Process::read());
@@ -251,6 +253,16 @@ fn disk(page: &mut Page, metrics: &Metrics) {
     page.histogram("etcd_disk_backend_commit_duration_seconds", help, &metrics.store_syncs);
     let written = metrics.wal_bytes.get();
     page.gauge("etcd_disk_wal_write_bytes_total", "Bytes written to the log.", written);
+}
+
+fn watches(page: &mut Page, watchers: &Watchers) {
+    let [streams, all, slow] =
+        watchers.census.each_ref().map(|count| count.load(Ordering::Relaxed));
+    page.gauge("etcd_debugging_mvcc_watch_stream_total", "Open watch streams.", streams);
+    page.gauge("etcd_debugging_mvcc_watcher_total", "Open watchers.", all);
+    page.gauge("etcd_debugging_mvcc_slow_watcher_total", "Watchers that are behind.", slow);
+    let events = watchers.events.load(Ordering::Relaxed);
+    page.counter("etcd_debugging_mvcc_events_total", "Watch events sent.", events);
 }
 
 fn network(page: &mut Page, replica: &Replica, peers: &Peers) {
