@@ -22,6 +22,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame};
 use quorate_core::watch::{StreamId, WatchInput};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -127,6 +128,8 @@ pub struct Answer {
     pub outlet: Arc<Outlet>,
     /// Whom to tell.
     pub watchers: Arc<Watchers>,
+    /// The task that hears the client. It holds the other half of the stream.
+    pub listener: AbortHandle,
 }
 
 impl Answer {
@@ -169,6 +172,7 @@ impl HttpBody for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
+        self.listener.abort();
         self.watchers.inbox.push(Errand::Input(WatchInput::Close(self.stream)));
     }
 }

@@ -48,8 +48,9 @@ pub fn answer(replica: &Arc<Replica>, request: Request<Incoming>, limit: usize) 
     let (watchers, outlet) = (Arc::clone(&replica.watchers), Arc::new(Outlet::default()));
     let stream = watchers.number();
     watchers.inbox.push(Errand::Open(stream, Arc::clone(&outlet), asks_for_leader(&metadata)));
-    tokio::spawn(listen(requests, stream, Arc::clone(&watchers), Arc::clone(&outlet)));
-    let mut response = Response::new(Answer { stream, outlet, watchers }.into_body());
+    let listening = listen(requests, stream, Arc::clone(&watchers), Arc::clone(&outlet));
+    let listener = tokio::spawn(listening).abort_handle();
+    let mut response = Response::new(Answer { stream, outlet, watchers, listener }.into_body());
     let grpc = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert(header::CONTENT_TYPE, grpc);
     response
