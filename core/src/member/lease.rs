@@ -332,3 +332,6 @@ impl Member {
         self.raft.propose(Bytes::from(command.encode_to_vec()));
     }
 }
+
+#[cfg(test)]
+mod tests;
