@@ -12,7 +12,7 @@ use quorate_core::api::{Refusal, Response};
 use quorate_core::random::Random;
 use quorate_core::store::{Fact, Span};
 use quorate_core::types::{Index, LeaseId, LeaseLife, Seconds};
-use store_support::{Disk, Node, delete, load, pick, put};
+use store_support::{Disk, Node, load, pick, put};
 
 const IDS: [i64; 6] = [1, 2, -1, i64::MIN, i64::MAX, 77];
 const KEYS: [&str; 7] = ["a", "b", "ba", "c", "d", "e", "f"];

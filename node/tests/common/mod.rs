@@ -26,6 +26,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use etcdserverpb::cluster_client::ClusterClient;
 use etcdserverpb::kv_client::KvClient;
+use etcdserverpb::lease_client::LeaseClient;
 use etcdserverpb::maintenance_client::MaintenanceClient;
 
 #[allow(missing_docs, unused_qualifications, clippy::all)]
@@ -246,6 +247,7 @@ pub fn http_get(url: &str, path: &str) -> (u16, String) {
 #[derive(Clone)]
 pub struct Client {
     pub kv: KvClient<Channel>,
+    pub lease: LeaseClient<Channel>,
     pub cluster: ClusterClient<Channel>,
     pub maintenance: MaintenanceClient<Channel>,
 }
@@ -255,6 +257,7 @@ impl Client {
         let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect_lazy();
         Self {
             kv: KvClient::new(channel.clone()).max_decoding_message_size(usize::MAX),
+            lease: LeaseClient::new(channel.clone()),
             cluster: ClusterClient::new(channel.clone()),
             maintenance: MaintenanceClient::new(channel),
         }
