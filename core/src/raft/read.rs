@@ -109,7 +109,7 @@ impl Raft {
             for (reader, index) in confirmed {
                 match reader {
                     Reader::Own { .. } | Reader::Leases { .. } => {
-                        self.confirmed.push((reader, index))
+                        self.confirmed.push((reader, index));
                     }
                     Reader::Peer { peer, boot, round } => {
                         let envelope = super::Envelope {

@@ -27,9 +27,14 @@ fn clocks(facts: &[Fact]) -> Clocks {
 
 /// All that looks every 500 ms find up to a tick.
 fn looks(clocks: &mut Clocks, from: u64, to: u64) -> Vec<(u64, Due)> {
-    let looks = (from..=to)
-        .filter_map(|now| clocks.wants_look(Ticks(now)).then(|| (now, clocks.look(Ticks(now)))));
-    looks.filter(|(_, due)| *due != Due::default()).collect()
+    let mut found = Vec::new();
+    for now in from..=to {
+        if clocks.wants_look(Ticks(now)) {
+            found.push((now, clocks.look(Ticks(now))));
+        }
+    }
+    found.retain(|(_, due)| *due != Due::default());
+    found
 }
 
 #[test]

@@ -235,8 +235,8 @@ impl KeySpace {
     /// Removes these keys, which exist and are in order.
     pub fn delete_keys(&mut self, keys: &[Box<[u8]>]) -> Vec<Written> {
         assert!(keys.is_sorted() || cfg!(planted), "LE-6: keys end in key order");
-        let pair = |key: &Box<[u8]>| self.get(key).expect("a key to delete").clone();
-        let doomed = keys.iter().map(pair).collect();
+        let pair = |key: &[u8]| self.get(key).expect("a key to delete").clone();
+        let doomed = keys.iter().map(|key| pair(key)).collect();
         self.bury_all(doomed)
     }
 
