@@ -7,193 +7,18 @@
 
 mod store_support;
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prost::Message;
-use quorate_core::api::etcdserverpb::range_request::{SortOrder, SortTarget};
-use quorate_core::api::etcdserverpb::{
-    DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
-    ResponseHeader,
-};
+use quorate_core::api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest};
 use quorate_core::api::mvccpb::KeyValue;
 use quorate_core::api::wire::command::Action;
-use quorate_core::api::{KeyRange, Refusal, Response};
+use quorate_core::api::{Refusal, Response};
 use quorate_core::random::Random;
+use store_support::draw::Draw;
+use store_support::model::Model;
 use store_support::{Node, configuration, load, pick, publish, read, read_in_steps};
-
-/// Everything that ever happened, oldest first: the revision, the key, the pair if there is one.
-struct Model {
-    revision: i64,
-    past: Vec<(i64, Bytes, Option<KeyValue>)>,
-}
-
-impl Model {
-    fn at(&self, revision: i64) -> BTreeMap<&Bytes, &KeyValue> {
-        let mut pairs = BTreeMap::new();
-        for (when, key, pair) in &self.past {
-            if *when <= revision {
-                pairs.remove(key);
-                pairs.extend(pair.iter().map(|pair| (key, pair)));
-            }
-        }
-        pairs
-    }
-
-    fn header(&self) -> Option<ResponseHeader> {
-        Some(ResponseHeader { revision: self.revision, ..Default::default() })
-    }
-
-    fn put(&mut self, put: &PutRequest) -> Result<PutResponse, Refusal> {
-        if put.lease != 0 {
-            return Err(Refusal::LeaseNotFound);
-        }
-        let old = self.at(self.revision).get(&put.key).map(|kv| (*kv).clone());
-        if old.is_none() && (put.ignore_lease || put.ignore_value) {
-            return Err(Refusal::KeyNotFound);
-        }
-        self.revision += 1;
-        let mut new = old.clone().unwrap_or(KeyValue {
-            key: put.key.clone(),
-            create_revision: self.revision,
-            ..Default::default()
-        });
-        new.mod_revision = self.revision;
-        new.version += 1;
-        if !put.ignore_value {
-            new.value = put.value.clone();
-        }
-        self.past.push((self.revision, put.key.clone(), Some(new)));
-        Ok(PutResponse { header: self.header(), prev_kv: old.filter(|_| put.prev_kv) })
-    }
-
-    fn delete(&mut self, delete: &DeleteRangeRequest) -> DeleteRangeResponse {
-        let range = KeyRange::new(&delete.key, &delete.range_end);
-        let now = self.at(self.revision);
-        let gone: Vec<KeyValue> =
-            now.values().filter(|kv| range.contains(&kv.key)).map(|kv| (*kv).clone()).collect();
-        self.revision += i64::from(!gone.is_empty());
-        self.past.extend(gone.iter().map(|kv| (self.revision, kv.key.clone(), None)));
-        let deleted = gone.len() as i64;
-        let prev_kvs = if delete.prev_kv { gone } else { Vec::new() };
-        DeleteRangeResponse { header: self.header(), deleted, prev_kvs }
-    }
-
-    fn range(&self, wish: &RangeRequest) -> Result<RangeResponse, Refusal> {
-        if wish.revision > self.revision {
-            return Err(Refusal::FutureRevision);
-        }
-        let at = if wish.revision <= 0 { self.revision } else { wish.revision };
-        let range = KeyRange::new(&wish.key, &wish.range_end);
-        let found = self.at(at);
-        let mut kvs: Vec<KeyValue> =
-            found.values().filter(|kv| range.contains(&kv.key)).map(|kv| (*kv).clone()).collect();
-        let count = kvs.len() as i64;
-        let limit = if wish.limit > 0 { wish.limit as usize } else { usize::MAX };
-        let filters = [
-            wish.min_mod_revision,
-            wish.max_mod_revision,
-            wish.min_create_revision,
-            wish.max_create_revision,
-        ];
-        if wish.sort_order() == SortOrder::None && filters == [0; 4] {
-            kvs.truncate(limit.saturating_add(1));
-        }
-        kvs.retain(|kv| {
-            (filters[0] == 0 || kv.mod_revision >= filters[0])
-                && (filters[1] == 0 || kv.mod_revision <= filters[1])
-                && (filters[2] == 0 || kv.create_revision >= filters[2])
-                && (filters[3] == 0 || kv.create_revision <= filters[3])
-        });
-        kvs.sort_by(|a, b| order(wish, a, b));
-        let more = kvs.len() > limit && !wish.count_only;
-        kvs.truncate(if wish.count_only { 0 } else { limit });
-        if wish.keys_only {
-            kvs.iter_mut().for_each(|kv| kv.value.clear());
-        }
-        Ok(RangeResponse { header: self.header(), kvs, more, count })
-    }
-}
-
-/// Equal pairs stay in key order.
-fn order(wish: &RangeRequest, a: &KeyValue, b: &KeyValue) -> Ordering {
-    let up = match wish.sort_target() {
-        SortTarget::Key => a.key.cmp(&b.key),
-        SortTarget::Version => a.version.cmp(&b.version),
-        SortTarget::Create => a.create_revision.cmp(&b.create_revision),
-        SortTarget::Mod => a.mod_revision.cmp(&b.mod_revision),
-        SortTarget::Value => a.value.cmp(&b.value),
-    };
-    if wish.sort_order() == SortOrder::Descend { up.reverse() } else { up }
-}
-
-/// Draws commands and reads over a given set of keys.
-struct Draw {
-    random: Random,
-    keys: Vec<Bytes>,
-}
-
-impl Draw {
-    fn one_in(&mut self, n: u64) -> bool {
-        self.random.below(n) == 0
-    }
-
-    fn key(&mut self) -> Bytes {
-        pick(&mut self.random, &self.keys).clone()
-    }
-
-    fn end(&mut self) -> Bytes {
-        match self.random.below(4) {
-            0 => Bytes::new(),
-            1 => Bytes::from_static(b"\0"),
-            _ => self.key(),
-        }
-    }
-
-    fn put(&mut self) -> PutRequest {
-        let keep = self.one_in(8);
-        let value = vec![b'v'; self.random.below(4) as usize];
-        PutRequest {
-            key: self.key(),
-            value: if keep { Bytes::new() } else { value.into() },
-            lease: i64::from(self.one_in(30)),
-            prev_kv: self.one_in(2),
-            ignore_value: keep,
-            ignore_lease: false,
-        }
-    }
-
-    fn delete(&mut self) -> DeleteRangeRequest {
-        // Whole ranges go seldom, or nothing would ever grow.
-        let range_end = if self.one_in(6) { self.end() } else { Bytes::new() };
-        DeleteRangeRequest { key: self.key(), range_end, prev_kv: self.one_in(2) }
-    }
-
-    fn bound(&mut self, revision: i64) -> i64 {
-        if self.one_in(3) { self.random.below(revision as u64 + 2) as i64 } else { 0 }
-    }
-
-    fn range(&mut self, revision: i64) -> RangeRequest {
-        let plain = self.one_in(2);
-        let filter = |draw: &mut Self| if plain { 0 } else { draw.bound(revision) };
-        RangeRequest {
-            min_mod_revision: filter(self),
-            max_mod_revision: filter(self),
-            min_create_revision: filter(self),
-            max_create_revision: filter(self),
-            key: self.key(),
-            range_end: self.end(),
-            limit: if self.one_in(2) { self.random.below(6) as i64 - 1 } else { 0 },
-            revision: self.bound(revision),
-            sort_order: self.random.below(3) as i32,
-            sort_target: self.random.below(5) as i32,
-            serializable: false,
-            keys_only: self.one_in(4),
-            count_only: self.one_in(8),
-        }
-    }
-}
 
 /// What the model answers to a command.
 fn expect(model: &mut Model, action: &Action) -> Result<Response, Refusal> {
@@ -242,7 +67,7 @@ fn restart(node: &mut Node) {
 
 fn run(seed: u64, keys: Vec<Bytes>, commands: u64, reads: u64) {
     let mut node = Node::new();
-    let mut model = Model { revision: 1, past: Vec::new() };
+    let mut model = Model::new();
     let mut draw = Draw { random: Random::new(seed), keys };
     node.run(configuration(&[3, 1, 2]));
     for _ in 0..commands {
@@ -264,7 +89,7 @@ fn run(seed: u64, keys: Vec<Bytes>, commands: u64, reads: u64) {
 /// On the disk is the past, in order, as any protobuf library encodes it.
 fn check_rows(node: &Node, model: &Model) {
     let rows = node.disk.iter().filter(|(key, _)| key[0] == b'k');
-    for ((_, value), (_, key, pair)) in rows.zip(&model.past) {
+    for ((_, value), (_, _, key, pair)) in rows.zip(&model.past) {
         let tombstone = KeyValue { key: key.clone(), ..Default::default() };
         assert_eq!(*value, pair.as_ref().unwrap_or(&tombstone).encode_to_vec());
     }

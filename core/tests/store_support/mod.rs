@@ -2,6 +2,9 @@
 // Each test file uses a part of it.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
 
+pub mod draw;
+pub mod model;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

@@ -88,7 +88,8 @@ impl Removal {
             Some(_) if self.pins.is_frozen() => Left::Pinned,
             Some(_) => Left::More,
             None if self.finished == self.mark => Left::Nothing,
-            None => Left::Pinned,
+            None if self.pins.hold() => Left::Pinned,
+            None => Left::More,
         }
     }
 }

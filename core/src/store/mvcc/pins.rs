@@ -78,12 +78,19 @@ impl Pins {
     /// The newest mark up to which everything may go that compaction gave up. Tells each once.
     pub fn release(&mut self) -> Option<i64> {
         let mut released = None;
-        // The holders only read, and each has its own reference: one left is ours.
-        while let Some((mark, _)) =
-            self.sealed.pop_front_if(|(_, ticket)| Arc::strong_count(ticket) == 1)
-        {
+        while let Some((mark, _)) = self.sealed.pop_front_if(|(_, ticket)| is_free(ticket)) {
             released = Some(mark);
         }
         released
     }
+
+    /// Whether somebody holds back the oldest mark that was not released.
+    pub fn hold(&self) -> bool {
+        self.sealed.front().is_some_and(|(_, ticket)| !is_free(ticket))
+    }
+}
+
+/// Every holder has a reference of its own: a single one is ours.
+fn is_free(ticket: &Arc<()>) -> bool {
+    Arc::strong_count(ticket) == 1
 }
