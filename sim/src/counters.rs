@@ -128,6 +128,52 @@ counters! {
     SnapshotsInstalled = "snapshots installed",
     /// Restarts that found a snapshot whose installation a crash had cut short.
     SnapshotsResumed = "snapshots installed again",
+    /// Transactions that a client was answered.
+    Txns = "txns answered",
+    /// Of these, such that hold others.
+    TxnsNested = "txns nested",
+    /// Transactions whose guards held.
+    TxnsTaken = "txns taken",
+    /// Transactions whose guards did not hold.
+    TxnsNotTaken = "txns not taken",
+    /// Compactions that moved the mark.
+    Compactions = "compactions",
+    /// Of these, such at the very revision of a removal.
+    TombstonesAtMark = "tombstones at the mark",
+    /// Steps of removal.
+    SweepSteps = "sweep steps",
+    /// Rows that were removed.
+    RowsRemoved = "rows removed",
+    /// Steps of removal that a reader was in the way of.
+    SweepsPinned = "sweeps pinned",
+    /// Crashes between two steps of removal.
+    SweepsCut = "sweeps cut by crash",
+    /// Leases that were granted.
+    LeasesGranted = "leases granted",
+    /// Renewals that were acknowledged.
+    LeasesRenewed = "leases renewed",
+    /// Renewals and questions that found no lease.
+    LeasesGone = "leases found gone",
+    /// Leases that ended because their time was over.
+    LeasesExpired = "leases expired",
+    /// Watchers that clients asked for.
+    Watches = "watches",
+    /// Watchers that were refused.
+    WatchesRefused = "watches refused",
+    /// Watchers that began anew when their stream had broken.
+    WatchesResumed = "watches resumed",
+    /// Events that reached a client.
+    WatchEvents = "watch events delivered",
+    /// Parts of messages that were cut.
+    Fragments = "watch fragments",
+    /// Messages that only say how far a watcher is.
+    ProgressMessages = "progress messages",
+    /// Streams that were full, so that their watchers were moved aside.
+    StreamsFull = "watch streams full",
+    /// Pieces of history that were read for watchers that are behind, with more to come.
+    CatchUps = "watchers caught up in steps",
+    /// Watchers that compaction overtook.
+    WatchersCompacted = "watchers compacted",
     /// Histories that were judged with the outcomes that only the log knows.
     Revealed = "histories told more",
     /// Histories that a second, independent judge agreed on.

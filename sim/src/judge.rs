@@ -10,7 +10,7 @@
 //!
 //! Not here: the judges (`jepsen-like-checks/`), what the log knows (`world/ledger.rs`).
 
-use quorate_checks::history::{History, Operation};
+use quorate_checks::history::{History, Operation, Record};
 use quorate_checks::linearizable::{Budget, Verdict, guided, wgl};
 use quorate_checks::revision::{endpoints, sessions};
 
@@ -25,8 +25,8 @@ const SECOND_OPINION: u64 = 10;
 const LITTLE: Budget = Budget { steps: 100_000, states: 20_000 };
 
 /// The record of a run as a history.
-pub fn history(operations: Vec<Operation>) -> Result<History, Violation> {
-    History::new(operations).or_else(|(place, why)| {
+pub fn history(records: Vec<Record>) -> Result<History, Violation> {
+    History::of(records).or_else(|(place, why)| {
         Violation::of(Invariant::Linearizability, format!("malformed record, {place}: {why}"))
     })
 }
@@ -43,7 +43,8 @@ pub fn judge(
         verdict @ Verdict::Illegal(_) => return broken(verdict.to_string()),
         Verdict::Unknown(_) => {
             counters.count(Counter::Revealed);
-            let told = self::history(reveal(history.operations()))?;
+            let told = reveal(history.operations()).into_iter().map(Record::Operation).collect();
+            let told = self::history(told)?;
             match first(&told) {
                 Verdict::Linearizable(_) => {}
                 verdict @ (Verdict::Illegal(_) | Verdict::Unknown(_)) => {

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use quorate_core::raft::{Entry, Envelope, RoleKind, View};
 use quorate_core::request::requester_of;
+use quorate_core::store::Store;
 use quorate_core::types::{HardState, Index, LogId, NodeId, RequestId, Term};
 use quorate_core::wal::Write;
 
@@ -45,10 +46,21 @@ pub struct Oracle {
     entries: HashMap<(u64, u64), (u64, Term)>,
     /// The entry of index `n` is at place `n - 1`.
     committed: Vec<Committed>,
-    /// By index: the state's hash and revision.
-    states: HashMap<u64, (u64, i64)>,
+    /// By index.
+    states: HashMap<u64, State>,
     /// Where each request was applied.
     requests: HashMap<RequestId, Index>,
+}
+
+/// What a store looks like from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct State {
+    /// The rolling hash of all effects.
+    pub hash: u64,
+    /// The current revision.
+    pub revision: i64,
+    /// The oldest revision that may be read.
+    pub mark: i64,
 }
 
 /// What a turn of a consensus actor changed.
@@ -84,6 +96,20 @@ impl Turn {
     #[must_use]
     pub fn was_elected(&self) -> bool {
         self.after.role == RoleKind::Leader && !self.led()
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { hash, revision, mark } = self;
+        write!(f, "state {hash:016x} at revision {revision}, compacted to {mark}")
+    }
+}
+
+impl From<&Store> for State {
+    fn from(store: &Store) -> Self {
+        let mark = store.compact_revision();
+        Self { hash: store.state_hash(), revision: store.revision(), mark }
     }
 }
 
@@ -202,20 +228,30 @@ impl Oracle {
     }
 
     /// A store has applied up to `index`.
-    pub fn on_state(&mut self, at: usize, index: Index, hash: u64, revision: i64) -> Check {
-        self.members[at].on_revision(revision)?;
-        let known = *self.states.entry(index.0).or_insert((hash, revision));
-        if known != (hash, revision) {
-            let what = format!(
-                "n{} at entry {index}: state {hash:016x} revision {revision}; another member had \
-                 {:016x} revision {}",
-                at + 1,
-                known.0,
-                known.1
-            );
-            return Violation::of(Invariant::ReplicaEquality, what);
+    pub fn on_state(&mut self, at: usize, index: Index, state: State) -> Check {
+        self.members[at].on_revision(state.revision)?;
+        self.compare(at, index, state, Invariant::ReplicaEquality)
+    }
+
+    /// A store was loaded from its durable copy, or from a snapshot: it must be what every store was
+    /// at that index. Its revision above all: one that was handed out is never handed out again.
+    pub fn on_load(&mut self, at: usize, index: Index, state: State) -> Check {
+        let known = self.states.get(&index.0);
+        if known.is_some_and(|known| known.revision != state.revision) {
+            return self.compare(at, index, state, Invariant::RevisionMonotonicity);
         }
-        Ok(())
+        self.compare(at, index, state, Invariant::ReplicaEquality)
+    }
+
+    fn compare(&mut self, at: usize, index: Index, state: State, breaks: Invariant) -> Check {
+        let known = *self.states.entry(index.0).or_insert(state);
+        if known == state {
+            return Ok(());
+        }
+        let n = at + 1;
+        let what =
+            format!("n{n} at entry {index}: {state}; another member, or its log, had {known}");
+        Violation::of(breaks, what)
     }
 
     fn check_once(&mut self, n: usize, entry: &Entry) -> Check {

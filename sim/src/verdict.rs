@@ -60,6 +60,8 @@ invariants! {
     RevisionMonotonicity = "revision monotonicity",
     /// What clients saw has an order that explains it.
     Linearizability = "linearizability",
+    /// A progress message promises nothing that is still to come.
+    WatchBookmarkable = "watch bookmarkable",
     /// A member starts after any crash.
     MemberMustStart = "a member must start after any crash",
     /// No assertion fails, and nothing else panics.

@@ -181,10 +181,15 @@ fn a_request_applied_twice() {
 
 #[test]
 fn states_and_revisions_that_differ() {
+    let state = |hash, revision, mark| State { hash, revision, mark };
     let mut cluster = Cluster::new();
-    assert_eq!(cluster.0.on_state(0, Index(5), 77, 3), Ok(()));
-    breaks(cluster.0.on_state(1, Index(5), 78, 3), Invariant::ReplicaEquality);
-    breaks(cluster.0.on_state(0, Index(6), 79, 2), Invariant::RevisionMonotonicity);
+    assert_eq!(cluster.0.on_state(0, Index(5), state(77, 3, 1)), Ok(()));
+    breaks(cluster.0.on_state(1, Index(5), state(78, 3, 1)), Invariant::ReplicaEquality);
+    breaks(cluster.0.on_state(1, Index(5), state(77, 3, 2)), Invariant::ReplicaEquality);
+    breaks(cluster.0.on_state(0, Index(6), state(79, 2, 1)), Invariant::RevisionMonotonicity);
+    assert_eq!(cluster.0.on_load(0, Index(5), state(77, 3, 1)), Ok(()));
+    breaks(cluster.0.on_load(0, Index(5), state(70, 3, 1)), Invariant::ReplicaEquality);
+    breaks(cluster.0.on_load(0, Index(5), state(77, 2, 1)), Invariant::RevisionMonotonicity);
 }
 
 #[test]

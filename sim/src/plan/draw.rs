@@ -20,8 +20,10 @@
 
 mod eight;
 mod faults;
+mod lease;
 mod ops;
 mod txn;
+mod watch;
 
 use quorate_core::random::Random;
 
@@ -116,7 +118,16 @@ impl Draw {
             part: if behind { self.pick(&[1, 50, 300]) } else { self.pick(&[200, 1000, 100_000]) },
             store_every: self.between(5, 100) * MILLI,
             store_sync: if behind { 100 } else { self.between(100, 1000) } * MILLI,
+            sweep: self.pick(&[1, 3, 10, 1000]),
+            sweep_pause: self.pick(&[1, 20, 200]) * MILLI,
             page: self.pick(&[1, 2, 5, 100]),
+            checkpoint: self.pick(&[1, 2, 300]) * SECOND,
+            watch_queue: self.pick(&[200, 1000, 10_000]),
+            watch_message: self.pick(&[1, 300, 4000]),
+            watch_fragment: self.pick(&[100, 400, 4000]),
+            watch_fetch: self.pick(&[1, 3, 20]),
+            watch_cohort: self.pick(&[1, 3, 100]),
+            progress: self.between(100, 1000) * MILLI,
             clients,
             patience: patience * MILLI,
             moves: u64::from(self.profile != Profile::Stale && self.chance(60)),

@@ -98,8 +98,26 @@ settings! {
     store_every "store-every" Span,
     /// How often the durable copy is synced.
     store_sync "store-sync" Span,
+    /// Changes that one step of removal looks at.
+    sweep "sweep" Number,
+    /// Between two steps of removal.
+    sweep_pause "sweep-pause" Span,
     /// Keys that a range reads in one step.
     page "page" Number,
+    /// Between two checkpoints of long leases.
+    checkpoint "lease-checkpoint" Span,
+    /// Bytes that may wait in a stream before its watchers are moved aside.
+    watch_queue "watch-queue" Number,
+    /// Bytes after which a message of several revisions is long enough.
+    watch_message "watch-message" Number,
+    /// Bytes from which a message is cut for those who want that.
+    watch_fragment "watch-fragment" Number,
+    /// Changes that are read from the history in one step for watchers.
+    watch_fetch "watch-fetch" Number,
+    /// Watchers that catch up in one step.
+    watch_cohort "watch-cohort" Number,
+    /// Between two rounds of progress messages.
+    progress "progress" Span,
     /// How many clients there are.
     clients "clients" Number,
     /// How long a client waits for an answer.
@@ -151,12 +169,16 @@ words! {
         Log = "log",
         /// Applies committed entries to the store.
         Applier = "applier",
+        /// Removes what compaction gave up.
+        Sweeper = "sweeper",
         /// Keeps the store's durable copy.
         Storage = "storage",
         /// Takes client calls and reads the store for them.
         Desk = "desk",
         /// Captures, keeps and forgets snapshots.
         Courier = "courier",
+        /// Tells watchers.
+        Hub = "hub",
     }
 }
 
@@ -183,8 +205,14 @@ words! {
         Applies = "applies",
         /// A batch of rows was handed to the durable copy.
         Stores = "stores",
+        /// A compaction was applied.
+        Compacts = "compacts",
+        /// A part of what compaction gave up was removed.
+        Sweeps = "sweeps",
         /// A client asked for a linearizable read.
         Asks = "asks",
+        /// A watcher is behind, because its client is slow or it begins in the past.
+        CatchesUp = "catches-up",
         /// The process began to start.
         Starts = "starts",
         /// A part of a received snapshot was kept, or all of it.

@@ -12,10 +12,18 @@
 //! The durable copy is behind on purpose, and a crash throws it back to the end of some batch. The
 //! log makes up for that, as long as it keeps what was not synced there.
 
-use quorate_core::actors::apply;
+use prost::Message;
+use quorate_core::actors::{Effects, apply};
+use quorate_core::api::wire::Command;
+use quorate_core::api::wire::command::Action;
 use quorate_core::member::Input;
+use quorate_core::raft::Entry;
+use quorate_core::types::{LeaseId, LogId};
+use quorate_core::watch::WatchInput;
 
 use super::{Name, World};
+use crate::counters::Counter;
+use crate::oracle::State;
 use crate::plan::{Actor, Moment};
 use crate::verdict::Violation;
 
@@ -30,21 +38,50 @@ impl World {
         let entries = std::mem::take(&mut running.entries);
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
         self.trace.event(self.now, format_args!("{} apply {first}..{last}", Name(at)));
+        let mut effects = Effects::default();
         for entry in &entries {
             self.oracle.on_apply(at, entry)?;
+            let more = self.apply_one(at, entry)?;
+            effects.answers.extend(more.answers);
+            effects.rows.extend(more.rows);
+            effects.events.extend(more.events);
+            effects.facts.extend(more.facts);
+            effects.held.append(more.held);
         }
-        let effects = apply(&mut running.store, &entries);
-        let store = &running.store;
-        let (applied, hash) = (store.applied(), store.state_hash());
-        self.oracle.on_state(at, applied.index, hash, store.revision())?;
+        self.pass_effects(at, last.id(), effects);
+        self.moment(at, Moment::Applies);
+        Ok(())
+    }
+
+    /// One entry at a time, so that every state between two entries is looked at.
+    fn apply_one(&mut self, at: usize, entry: &Entry) -> Result<Effects, Violation> {
+        let Some(running) = self.hosts[at].running() else { return Ok(Effects::default()) };
+        let effects = apply(&mut running.store, std::slice::from_ref(entry));
+        let state = State::from(&running.store);
+        self.oracle.on_state(at, entry.index, state)?;
+        let first = self.chronicle.applied(self.now, entry.index.0, lease_end(entry), &effects);
+        let Some(news) = first else { return Ok(effects) };
+        self.counters.add(Counter::LeasesExpired, u64::from(news.lease_ended));
+        if self.chronicle.compacted(state.mark) {
+            self.counters.count(Counter::Compactions);
+            let tombstone = self.chronicle.removes(state.mark);
+            self.counters.add(Counter::TombstonesAtMark, u64::from(tombstone));
+        }
+        Ok(effects)
+    }
+
+    fn pass_effects(&mut self, at: usize, id: LogId, effects: Effects) {
+        let Some(running) = self.hosts[at].running() else { return };
+        let published = WatchInput::published(effects.events, &running.store);
         running.image.push(effects.rows);
-        running.inbox.push(Input::Applied { id: applied, facts: effects.facts });
+        running.held.append(effects.held);
+        running.inbox.push(Input::Applied { id, facts: effects.facts });
+        self.tell_hub(at, published);
         self.ledger.told(&effects.answers);
         self.answer(at, effects.answers);
         self.wake(at, Actor::Consensus);
         self.wake_after(at, Actor::Storage, self.plan.settings.store_every);
-        self.moment(at, Moment::Applies);
-        Ok(())
+        self.wake_sweeper(at);
     }
 
     /// Hands one batch over, or takes what waits for it, or syncs.
@@ -57,18 +94,23 @@ impl World {
         if running.parcels.refills() {
             return self.refill(at);
         }
-        if running.batches.is_empty() && running.image.bytes() > 0 {
+        // The end of a removal may have no rows of its own, and somebody may wait for it.
+        let (gone, told) = (running.store.removed(), running.removed);
+        let awaited = running.held.would_release(gone) && !running.held.would_release(told);
+        if running.batches.is_empty() && (running.image.bytes() > 0 || awaited) {
             running.batches = running.image.take(&running.store).into();
         }
         if let Some(batch) = running.batches.pop_front() {
-            running.handed = batch.applied.index;
+            (running.handed, running.removed) = (batch.applied.index, batch.removed);
             self.trace.event(self.now, format_args!("{} stores {}", Name(at), batch.applied));
             host.vault.hand_over(batch.rows);
             self.wake_after(at, Actor::Storage, span);
             return self.moment(at, Moment::Stores);
         }
         let due = running.synced_at + sync_every;
-        if running.handed > running.stored && self.now >= due {
+        // Whoever waits for the end of a removal waits for the sync, too.
+        let hurry = running.held.would_release(running.removed);
+        if hurry || (running.handed > running.stored && self.now >= due) {
             self.sync_storage(at);
         } else if running.handed > running.stored {
             self.wake_after(at, Actor::Storage, every.min(due - self.now).max(1));
@@ -82,6 +124,26 @@ impl World {
         running.stored = running.handed;
         running.synced_at = self.now;
         running.inbox.push(Input::Stored(running.stored));
+        running.held.synced(running.removed);
+        let answers = running.held.release();
         self.wake(at, Actor::Consensus);
+        self.answer(at, answers);
+    }
+}
+
+/// The lease that an entry ends because its time is over.
+fn lease_end(entry: &Entry) -> Option<LeaseId> {
+    let command = Command::decode(entry.command.clone()).ok()?;
+    match command.action? {
+        Action::LeaseEnd(end) => Some(LeaseId(end.id)),
+        Action::Put(_)
+        | Action::DeleteRange(_)
+        | Action::Txn(_)
+        | Action::Compact(_)
+        | Action::LeaseGrant(_)
+        | Action::LeaseRevoke(_)
+        | Action::LeaseCheckpoint(_)
+        | Action::Configuration(_)
+        | Action::Publish(_) => None,
     }
 }

@@ -7,59 +7,55 @@
 //! ```
 //! A client asks one thing after the other. When a call fails it may go to the next member; either
 //! way it is a new session from then on, since no store promises that two connections see the same
-//! past. After the faults, one more client per member (a *prober*) demands answers.
+//! past. Each client has a *keeper* beside it, which renews leases while the client does something else.
+//! After the faults, one more client per member (a *prober*) demands answers.
 //!
 //! Invariants:
 //! - C1. A call is refused only if it surely had no effect; in doubt it is unknown.
 //!
-//! Not here: what the record must satisfy (`judge.rs`).
+//! Not here: the messages (`clients/call.rs`), what a client knows (`clients/sight.rs`), what the record must satisfy (`judge.rs`).
+
+mod call;
+mod reply;
+mod sight;
+mod streams;
+mod tally;
+mod watcher;
 
 use std::collections::VecDeque;
-use std::fmt;
 
-use bytes::Bytes;
-use quorate_checks::history::{Operation, Outcome};
-use quorate_core::api::Failure;
-use quorate_core::api::etcdserverpb::{
-    DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
-};
+use quorate_checks::history::{Operation, Outcome, Record};
 
 use super::desk::Call;
 use super::liveness::Phase;
 use super::{Event, World};
+use crate::clock::Micros;
 use crate::counters::Counter;
-use crate::plan::{Keys, Only, Op, Plan, Point, Put, Range, Request, Tie};
+use crate::plan::{Keys, Lease, Op, Plan, Put, Range, Request, Tie};
 use crate::record::{self, Asked};
+
+pub use reply::Reply;
+
+use call::Asking;
+use sight::{Rumours, Sight};
+use streams::Streams;
+use tally::count_reply;
 
 /// Operations of probers are numbered from here.
 const PROBES: u32 = 1_000_000;
-
-/// What a call comes to.
-#[derive(Clone, Debug)]
-pub enum Reply {
-    /// A put took effect.
-    Put(PutResponse),
-    /// A delete took effect.
-    DeleteRange(DeleteRangeResponse),
-    /// What was read.
-    Range(RangeResponse),
-    /// It was refused, or the member gave up.
-    Failed(Failure),
-    /// The member went away with the call.
-    Lost,
-    /// There was no process to take the call.
-    NoMember,
-}
+/// Renewals of a keeper are numbered from here, so many for each operation.
+const RENEWALS: u32 = 2_000_000;
+const RENEWALS_EACH: u32 = 100;
 
 /// Everybody who asks.
 #[derive(Debug)]
 pub struct Clients {
     list: Vec<Client>,
-    /// How many of them follow the plan; the others are probers, one per member.
+    /// How many of them follow the plan. As many keepers come behind them, then the probers.
     planned: usize,
     record: Vec<Operation>,
-    /// The newest revision that anybody saw.
-    newest: i64,
+    streams: Streams,
+    rumours: Rumours,
     probes: u32,
 }
 
@@ -70,8 +66,7 @@ struct Client {
     script: VecDeque<Op>,
     pending: Option<Pending>,
     reply: Option<Reply>,
-    /// The newest revision that it saw.
-    newest: i64,
+    sight: Sight,
     /// What a prober must still get.
     wants: VecDeque<Request>,
 }
@@ -90,12 +85,13 @@ impl Clients {
     pub fn new(plan: &Plan) -> Self {
         let members = plan.settings.members as usize;
         let planned = plan.settings.clients as usize;
-        let places = (0..planned).map(|at| at % members).chain(0..members);
+        let places = (0..planned).chain(0..planned).map(|at| at % members).chain(0..members);
         let mut list: Vec<Client> = places.map(Client::new).collect();
         for op in &plan.ops {
             list[usize::from(op.client)].script.push_back(op.clone());
         }
-        Self { list, planned, record: Vec::new(), newest: 0, probes: 0 }
+        let (streams, rumours) = (Streams::default(), Rumours::default());
+        Self { list, planned, record: Vec::new(), streams, rumours, probes: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -129,23 +125,38 @@ impl Clients {
 
     /// Whether no client of the plan waits for an answer.
     pub fn are_idle(&self) -> bool {
-        self.list[..self.planned].iter().all(|client| client.pending.is_none())
+        self.list[..self.probers()].iter().all(|client| client.pending.is_none())
     }
 
     /// Whether every prober got what it wants.
     pub fn are_content(&self) -> bool {
-        self.list[self.planned..].iter().all(|prober| prober.wants.is_empty())
+        self.list[self.probers()..].iter().all(|prober| prober.wants.is_empty())
+    }
+
+    /// Whether every watcher has seen everything up to a revision.
+    pub fn have_seen(&self, revision: i64) -> bool {
+        self.streams.have_seen(revision)
+    }
+
+    /// Who has not seen everything up to a revision, if anybody.
+    pub fn laggard(&self, revision: i64) -> Option<String> {
+        self.streams.laggard(revision)
     }
 
     /// The record. Calls that are still open have no known outcome.
-    pub fn close(&mut self) -> Vec<Operation> {
+    pub fn close(&mut self) -> Vec<Record> {
         for client in &mut self.list {
             if let Some(pending) = client.pending.take() {
                 let why = "the run ended".to_owned();
                 self.record.push(pending.asked.over(Outcome::Unknown { why }, None));
             }
         }
-        std::mem::take(&mut self.record)
+        let operations = std::mem::take(&mut self.record).into_iter().map(Record::Operation);
+        operations.chain(self.streams.close().into_iter().map(Record::Watch)).collect()
+    }
+
+    fn probers(&self) -> usize {
+        2 * self.planned
     }
 }
 
@@ -157,7 +168,7 @@ impl Client {
             script: VecDeque::new(),
             pending: None,
             reply: None,
-            newest: 1,
+            sight: Sight::new(),
             wants: VecDeque::new(),
         }
     }
@@ -174,7 +185,7 @@ impl World {
     pub(super) fn open_probers(&mut self) {
         let everything =
             Range { keys: Keys::From(0), limit: 0, at: None, serializable: false, only: None };
-        for client in self.clients.planned..self.clients.len() {
+        for client in self.clients.probers()..self.clients.len() {
             if self.hosts[self.clients.list[client].member].retired {
                 continue;
             }
@@ -192,7 +203,7 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, client: usize) {
-        let prober = client >= self.clients.planned;
+        let prober = client >= self.clients.probers();
         if (!prober && self.phase != Phase::Safety) || self.clients.list[client].pending.is_some() {
             return;
         }
@@ -204,15 +215,75 @@ impl World {
             let Some(op) = self.clients.list[client].script.pop_front() else { return };
             (op.number, op.request)
         };
-        self.call_out(client, number, &request);
+        self.do_now(client, number, &request);
+    }
+
+    /// Some requests wait for an answer, others are for somebody beside the client.
+    fn do_now(&mut self, client: usize, number: u32, request: &Request) {
+        match request {
+            Request::Keep { lease, every, times } => {
+                self.keep(client, number, *lease, *every, *times);
+                self.think(client);
+            }
+            Request::Watch(watch) => {
+                self.watch(client, number, watch);
+                self.think(client);
+            }
+            Request::Cancel(op) => {
+                self.cancel(client, *op);
+                self.think(client);
+            }
+            Request::Progress(stream) => {
+                self.ask_progress(client, *stream);
+                self.think(client);
+            }
+            Request::Pace(stream, every) => {
+                self.pace(client, *stream, *every);
+                self.think(client);
+            }
+            Request::Close(stream) => {
+                self.close_stream(client, *stream);
+                self.think(client);
+            }
+            Request::Put(_)
+            | Request::Delete(_)
+            | Request::Range(_)
+            | Request::Txn(_)
+            | Request::Compact { .. }
+            | Request::Grant { .. }
+            | Request::Revoke(_)
+            | Request::KeepAlive(_)
+            | Request::TimeToLive { .. }
+            | Request::Leases
+            | Request::MoveLeader(_) => self.call_out(client, number, request),
+        }
+    }
+
+    /// Hands a lease to the client's keeper, which renews it as often as it was told.
+    fn keep(&mut self, client: usize, number: u32, lease: Lease, every: Micros, times: u32) {
+        let at = self.clients.planned + client;
+        let (member, own) = (self.clients.list[client].member, self.clients.list[client].sight.own);
+        let keeper = &mut self.clients.list[at];
+        let idle = keeper.script.is_empty() && keeper.pending.is_none();
+        (keeper.member, keeper.sight.own) = (member, own);
+        let first = RENEWALS + number * RENEWALS_EACH;
+        let renewal = |number| Op {
+            number,
+            client: client as u8,
+            think: every,
+            request: Request::KeepAlive(lease),
+        };
+        keeper.script = (first..first + times.min(RENEWALS_EACH)).map(renewal).collect();
+        if idle {
+            self.think(at);
+        }
     }
 
     fn call_out(&mut self, client: usize, number: u32, request: &Request) {
-        let newest = self.clients.newest;
+        let rumours = self.clients.rumours;
         let caller = &mut self.clients.list[client];
-        let Some(call) = call(number, request, caller.newest) else {
-            return self.think(client);
-        };
+        let asking = Asking { number, sight: &caller.sight, rumours: &rumours, writes: 0 };
+        let Some(call) = asking.call(request) else { return self.think(client) };
         let session = client as u64 * 100_000 + caller.sessions;
         let asked = Asked { number, session, invoked: self.now, request: record::request(&call) };
         self.counters.count(Counter::Calls);
@@ -220,7 +291,7 @@ impl World {
             self.counters.add(Counter::OldReads, u64::from(range.revision > 0));
         }
         let (member, patience) = (caller.member, self.plan.settings.patience);
-        caller.pending = Some(Pending { asked, call, boot: None, newest });
+        caller.pending = Some(Pending { asked, call, boot: None, newest: rumours.newest });
         self.trace
             .event(self.now, format_args!("c{client} asks n{} #{number} {request}", member + 1));
         self.after(self.plan.settings.service, Event::Arrive { client, number });
@@ -230,33 +301,34 @@ impl World {
     pub(super) fn give_up(&mut self, client: usize, number: u32) {
         let caller = &self.clients.list[client];
         if caller.pending.as_ref().is_some_and(|pending| pending.asked.number == number) {
-            self.finish(client, Outcome::Unknown { why: "no answer in time".to_owned() }, None);
+            self.finish(client, Outcome::Unknown { why: "no answer in time".to_owned() }, false);
         }
     }
 
     pub(super) fn take_reply(&mut self, client: usize, number: u32) {
         let caller = &mut self.clients.list[client];
-        let waits = caller.pending.as_ref().is_some_and(|pending| pending.asked.number == number);
-        let Some(reply) = caller.reply.take_if(|_| waits) else { return };
-        let revision = reply.revision();
-        let outcome = record::outcome(reply, self.now);
-        self.finish(client, outcome, revision);
+        let Some(pending) = caller.pending.as_ref().filter(|it| it.asked.number == number) else {
+            return;
+        };
+        let Some(reply) = caller.reply.take() else { return };
+        caller.sight.learn(&pending.call, &reply, &mut self.clients.rumours);
+        count_reply(&mut self.counters, &pending.call, &reply, pending.newest);
+        let answered = reply.is_an_answer();
+        self.finish(client, record::outcome(reply, self.now), answered);
     }
 
-    fn finish(&mut self, client: usize, outcome: Outcome, revision: Option<i64>) {
+    fn finish(&mut self, client: usize, outcome: Outcome, answered: bool) {
         let caller = &mut self.clients.list[client];
         caller.reply = None;
         let Some(pending) = caller.pending.take() else { return };
         let (number, member) = (pending.asked.number, caller.member);
         let shown = record::Shown(&outcome);
         self.trace.event(self.now, format_args!("c{client} #{number} {shown}"));
-        self.count_outcome(&pending, &outcome, revision);
-        let caller = &mut self.clients.list[client];
-        if let Some(revision) = revision {
-            caller.newest = caller.newest.max(revision);
-            self.clients.newest = self.clients.newest.max(revision);
-        }
-        let answered = matches!(outcome, Outcome::Ok { .. });
+        self.counters.count(match outcome {
+            Outcome::Ok { .. } => Counter::Answered,
+            Outcome::Refused { .. } => Counter::Refused,
+            Outcome::Unknown { .. } => Counter::Unknown,
+        });
         let endpoint = pending.boot.map(|boot| (member, boot));
         self.clients.record.push(pending.asked.over(outcome, endpoint));
         self.go_on(client, answered);
@@ -264,7 +336,7 @@ impl World {
 
     /// What a client does after a call.
     fn go_on(&mut self, client: usize, answered: bool) {
-        let prober = client >= self.clients.planned;
+        let prober = client >= self.clients.probers();
         let moves = self.plan.settings.moves > 0 && !prober;
         let members = self.hosts.len();
         let caller = &mut self.clients.list[client];
@@ -284,114 +356,4 @@ impl World {
         let patience = if answered { 1 } else { self.plan.settings.heartbeat };
         self.after(patience, Event::Ask { client });
     }
-
-    fn count_outcome(&mut self, pending: &Pending, outcome: &Outcome, revision: Option<i64>) {
-        self.counters.count(match outcome {
-            Outcome::Ok { .. } => Counter::Answered,
-            Outcome::Refused { .. } => Counter::Refused,
-            Outcome::Unknown { .. } => Counter::Unknown,
-        });
-        if let Call::Range(range) = &pending.call {
-            let stale = range.serializable && revision.is_some_and(|shown| shown < pending.newest);
-            self.counters.add(Counter::StaleReads, u64::from(stale));
-        }
-    }
-}
-
-impl Reply {
-    /// The revision that an answer shows.
-    pub fn revision(&self) -> Option<i64> {
-        let header = match self {
-            Self::Put(put) => put.header.as_ref(),
-            Self::DeleteRange(delete) => delete.header.as_ref(),
-            Self::Range(range) => range.header.as_ref(),
-            Self::Failed(_) | Self::Lost | Self::NoMember => None,
-        };
-        header.map(|header| header.revision)
-    }
-}
-
-impl fmt::Display for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Put(_) | Self::DeleteRange(_) | Self::Range(_) => {
-                write!(f, "at revision {}", self.revision().unwrap_or_default())
-            }
-            Self::Failed(why) => why.fmt(f),
-            Self::Lost => f.write_str("connection lost"),
-            Self::NoMember => f.write_str("connection refused"),
-        }
-    }
-}
-
-/// A request of the plan in the messages of the API, if members serve it. `newest` is what the
-/// client has seen.
-fn call(number: u32, request: &Request, newest: i64) -> Option<Call> {
-    Some(match request {
-        Request::Put(put) => Call::Put(PutRequest {
-            key: key_name(put.key),
-            value: put.size.map(|size| value(number, size)).unwrap_or_default(),
-            ignore_value: put.size.is_none(),
-            ignore_lease: put.tie == Tie::Kept,
-            prev_kv: put.prev,
-            ..Default::default()
-        }),
-        Request::Delete(delete) => {
-            let (key, range_end) = bounds(delete.keys);
-            Call::DeleteRange(DeleteRangeRequest { key, range_end, prev_kv: delete.prev })
-        }
-        Request::Range(range) => {
-            let (key, range_end) = bounds(range.keys);
-            Call::Range(RangeRequest {
-                key,
-                range_end,
-                limit: i64::from(range.limit),
-                revision: range.at.map_or(0, |point| revision(point, newest)),
-                serializable: range.serializable,
-                keys_only: range.only == Some(Only::Keys),
-                count_only: range.only == Some(Only::Count),
-                ..Default::default()
-            })
-        }
-        Request::Txn(_)
-        | Request::Compact { .. }
-        | Request::Grant { .. }
-        | Request::Revoke(_)
-        | Request::KeepAlive(_)
-        | Request::Keep { .. }
-        | Request::TimeToLive { .. }
-        | Request::Leases
-        | Request::Watch(_)
-        | Request::Cancel(_)
-        | Request::Progress(_)
-        | Request::Pace(..)
-        | Request::Close(_)
-        | Request::MoveLeader(_) => return None,
-    })
-}
-
-fn revision(point: Point, newest: i64) -> i64 {
-    match point {
-        Point::Back(by) | Point::Tombstone(by) | Point::Mark(by) => (newest - i64::from(by)).max(1),
-        Point::Ahead(by) => newest + i64::from(by),
-    }
-}
-
-fn bounds(keys: Keys) -> (Bytes, Bytes) {
-    match keys {
-        Keys::One(key) => (key_name(key), Bytes::new()),
-        Keys::Span(first, end) => (key_name(first), key_name(end)),
-        Keys::From(first) => (key_name(first), Bytes::from_static(&[0])),
-    }
-}
-
-fn key_name(key: u8) -> Bytes {
-    Bytes::from(format!("k{key:02}"))
-}
-
-/// What operation `number` writes: itself, padded.
-fn value(number: u32, size: u32) -> Bytes {
-    let mut value = format!("{number}:").into_bytes();
-    value.resize(value.len().max(size as usize), b'.');
-    Bytes::from(value)
 }

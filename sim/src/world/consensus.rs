@@ -69,6 +69,7 @@ impl World {
         }
         let round = running.consensus.drain(inputs);
         let turn = Turn { before, after: running.consensus.view() };
+        self.pass_hub_time(at, ticks);
         self.pass_on(at, round, &turn)
     }
 

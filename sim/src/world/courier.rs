@@ -17,10 +17,12 @@ use quorate_core::snap::{self, Kept, Opening, Shelf};
 use quorate_core::store::{Damage, Loader, Refill, RefillStep, Store, position_key, position_of};
 use quorate_core::types::LogId;
 use quorate_core::wal::{FileOp, ReadDisk};
+use quorate_core::watch::WatchInput;
 
 use super::host::Host;
 use super::{CLUSTER, Name, World};
 use crate::counters::Counter;
+use crate::oracle::State;
 use crate::plan::{Actor, Moment};
 use crate::verdict::{Invariant, Violation};
 
@@ -191,7 +193,8 @@ impl World {
         let Some(snapshot) = running.parcels.install.take() else { return Ok(()) };
         let ready = running.parcels.courier.take_ready(snapshot);
         let (_, told) = quorate_core::actors::install(&mut running.store, ready);
-        let (hash, revision) = (running.store.state_hash(), running.store.revision());
+        let state = State::from(&running.store);
+        let (revision, compacted) = (running.store.revision(), running.store.compact_revision());
         running.image.clear();
         running.batches.clear();
         running.inbox.push(told);
@@ -203,7 +206,9 @@ impl World {
         self.trace.event(self.now, format_args!("{} installs {snapshot}", Name(at)));
         self.counters.count(Counter::SnapshotsInstalled);
         self.oracle.on_install(at, snapshot)?;
-        self.oracle.on_state(at, snapshot.index, hash, revision)?;
+        self.oracle.on_load(at, snapshot.index, state)?;
+        self.tell_hub(at, WatchInput::Installed { revision, compacted });
+        self.wake_sweeper(at);
         self.wake(at, Actor::Consensus);
         self.wake_after(at, Actor::Storage, self.plan.settings.disk_write);
         self.moment(at, Moment::Installs);

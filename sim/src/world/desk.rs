@@ -9,12 +9,16 @@
 //! Between two pages of a read the applier may go on: the read stays at its revision.
 
 use quorate_core::actors::Answer;
-use quorate_core::api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest};
-use quorate_core::api::{Failure, Refusal, Response, Unavailable};
+use quorate_core::api::etcdserverpb::{
+    CompactionRequest, DeleteRangeRequest, LeaseGrantRequest, LeaseKeepAliveRequest,
+    LeaseKeepAliveResponse, LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest,
+    LeaseStatus, LeaseTimeToLiveRequest, PutRequest, RangeRequest, ResponseHeader, TxnRequest,
+};
+use quorate_core::api::{Failure, Refusal, Unavailable};
 use quorate_core::member::Input;
-use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
-use quorate_core::store::{Cursor, Step};
-use quorate_core::types::RequestId;
+use quorate_core::request::{self, MAX_REQUEST_BYTES, Request, TxnKind, check_txn, txn_kind};
+use quorate_core::store::{Cursor, Step, Store, TxnCursor, TxnStep};
+use quorate_core::types::{LeaseId, LeaseLife, RequestId};
 
 use super::clients::Reply;
 use super::host::Running;
@@ -27,8 +31,23 @@ use crate::plan::{Actor, Moment};
 pub struct Ticket {
     pub client: usize,
     pub number: u32,
-    /// What to read once that is allowed.
-    pub range: Option<RangeRequest>,
+    /// What to make of consensus' answer.
+    pub look: Look,
+}
+
+/// What is left to do when consensus has answered.
+#[derive(Clone, Debug)]
+pub enum Look {
+    /// Nothing: its answer is the answer.
+    Nothing,
+    /// These pairs are to be read.
+    Range(RangeRequest),
+    /// A transaction that only reads is to be carried out.
+    Txn(TxnRequest),
+    /// A lease was to be renewed.
+    Renewed(LeaseId),
+    /// A lease was asked about, with its keys or without.
+    TimeToLive(LeaseId, bool),
 }
 
 /// Something on the desk.
@@ -36,8 +55,17 @@ pub struct Ticket {
 pub enum Item {
     /// A call that came in.
     Call(Ticket, Call),
-    /// A read that is allowed to look at the store, and how far it has come.
-    Read(Ticket, RangeRequest, Option<Cursor>),
+    /// A read that is allowed to look at the store.
+    Read(Ticket, Reading),
+}
+
+/// A read, and how far it has come.
+#[derive(Debug)]
+pub enum Reading {
+    /// Of a range.
+    Range(RangeRequest, Option<Cursor>),
+    /// Of a transaction that only reads.
+    Txn(TxnRequest, Option<TxnCursor>),
 }
 
 impl Item {
@@ -58,13 +86,27 @@ pub enum Call {
     DeleteRange(DeleteRangeRequest),
     /// Read pairs.
     Range(RangeRequest),
+    /// Do several things at once.
+    Txn(TxnRequest),
+    /// Give up the past below a revision.
+    Compact(CompactionRequest),
+    /// Ask for a lease.
+    LeaseGrant(LeaseGrantRequest),
+    /// End a lease.
+    LeaseRevoke(LeaseRevokeRequest),
+    /// Renew a lease.
+    KeepAlive(LeaseKeepAliveRequest),
+    /// Ask how long a lease still lives.
+    TimeToLive(LeaseTimeToLiveRequest),
+    /// Ask for all leases.
+    Leases(LeaseLeasesRequest),
 }
 
 impl World {
     /// A call reaches the member that its client is connected to.
     pub(super) fn arrive(&mut self, client: usize, number: u32) {
         let Some((at, call)) = self.clients.call(client, number) else { return };
-        let ticket = Ticket { client, number, range: None };
+        let ticket = Ticket { client, number, look: Look::Nothing };
         let asks = matches!(&call, Call::Range(range) if !range.serializable);
         let boot = self.hosts[at].boot();
         match self.hosts[at].running() {
@@ -85,24 +127,60 @@ impl World {
         for item in std::mem::take(&mut running.desk) {
             match item {
                 Item::Call(ticket, call) => self.take_call(at, ticket, call),
-                Item::Read(ticket, range, cursor) => self.read(at, ticket, range, cursor),
+                Item::Read(ticket, reading) => self.read(at, ticket, reading),
             }
         }
     }
 
     fn take_call(&mut self, at: usize, mut ticket: Ticket, call: Call) {
+        let floor = self.config(at).lease_floor();
         let Some(running) = self.hosts[at].running() else { return };
         let request = match call {
             Call::Range(range) if running.waiters.may_read_locally(range.serializable) => {
-                return self.read(at, ticket, range, None);
+                return self.read(at, ticket, Reading::Range(range, None));
             }
             Call::Range(range) => {
-                ticket.range = Some(range);
+                ticket.look = Look::Range(range);
                 Ok((running.waiters.id(), Request::Read))
             }
             Call::Put(put) => propose(running, |id| request::put(id, put, MAX_REQUEST_BYTES)),
             Call::DeleteRange(delete) => {
                 propose(running, |id| request::delete_range(id, delete, MAX_REQUEST_BYTES))
+            }
+            Call::Txn(txn) => match txn_kind(&txn) {
+                TxnKind::Write => propose(running, |id| request::txn(id, txn, MAX_REQUEST_BYTES)),
+                kind @ (TxnKind::LinearizableRead | TxnKind::SerializableRead) => {
+                    let local = kind == TxnKind::SerializableRead;
+                    if let Err(refusal) = check_txn(&txn) {
+                        return self.reply(&ticket, Reply::Failed(Failure::Refused(refusal)));
+                    }
+                    if running.waiters.may_read_locally(local) {
+                        return self.read(at, ticket, Reading::Txn(txn, None));
+                    }
+                    ticket.look = Look::Txn(txn);
+                    Ok((running.waiters.id(), Request::Read))
+                }
+            },
+            Call::Compact(compact) => {
+                propose(running, |id| request::compact(id, compact, MAX_REQUEST_BYTES))
+            }
+            Call::LeaseGrant(grant) => {
+                propose(running, |id| request::lease_grant(id, grant, floor, MAX_REQUEST_BYTES))
+            }
+            Call::LeaseRevoke(revoke) => {
+                propose(running, |id| request::lease_revoke(id, revoke, MAX_REQUEST_BYTES))
+            }
+            Call::KeepAlive(LeaseKeepAliveRequest { id: lease }) => {
+                ticket.look = Look::Renewed(LeaseId(lease));
+                Ok((running.waiters.id(), Request::KeepAlive(LeaseId(lease))))
+            }
+            Call::TimeToLive(LeaseTimeToLiveRequest { id: lease, keys }) => {
+                ticket.look = Look::TimeToLive(LeaseId(lease), keys);
+                Ok((running.waiters.id(), Request::TimeToLive(LeaseId(lease))))
+            }
+            Call::Leases(_) => {
+                let leases = leases(&running.store);
+                return self.reply(&ticket, Reply::Leases(leases));
             }
         };
         match request {
@@ -117,14 +195,25 @@ impl World {
     }
 
     /// One page of a read.
-    fn read(&mut self, at: usize, ticket: Ticket, range: RangeRequest, cursor: Option<Cursor>) {
+    fn read(&mut self, at: usize, ticket: Ticket, reading: Reading) {
         let page = self.plan.settings.page as usize;
         let Some(running) = self.hosts[at].running() else { return };
-        match running.store.range(&range, cursor, page) {
-            Ok(Step::Done(response)) => self.reply(&ticket, Reply::Range(response)),
-            Err(refusal) => self.reply(&ticket, Reply::Failed(Failure::Refused(refusal))),
-            Ok(Step::More(cursor)) => {
-                running.desk.push_back(Item::Read(ticket, range, Some(cursor)));
+        let step = match reading {
+            Reading::Range(range, cursor) => match running.store.range(&range, cursor, page) {
+                Ok(Step::Done(response)) => Ok(Reply::Range(response)),
+                Ok(Step::More(cursor)) => Err(Reading::Range(range, Some(cursor))),
+                Err(refusal) => Ok(Reply::Failed(Failure::Refused(refusal))),
+            },
+            Reading::Txn(txn, cursor) => match running.store.read_txn(&txn, cursor, page) {
+                Ok(TxnStep::Done(response)) => Ok(Reply::Txn(response)),
+                Ok(TxnStep::More(cursor)) => Err(Reading::Txn(txn, Some(cursor))),
+                Err(refusal) => Ok(Reply::Failed(Failure::Refused(refusal))),
+            },
+        };
+        match step {
+            Ok(reply) => self.reply(&ticket, reply),
+            Err(more) => {
+                running.desk.push_back(Item::Read(ticket, more));
                 self.counters.count(Counter::SteppedReads);
                 self.wake(at, Actor::Desk);
             }
@@ -135,32 +224,46 @@ impl World {
     pub(super) fn answer(&mut self, at: usize, answers: Vec<(RequestId, Answer)>) {
         for (id, answer) in answers {
             let Some(running) = self.hosts[at].running() else { return };
-            let Some(mut ticket) = running.waiters.answer(id, &answer) else { continue };
-            let reply = match answer {
-                Answer::Readable => {
-                    let Some(range) = ticket.range.take() else {
-                        panic!("{id} is no read and became readable")
-                    };
-                    running.desk.push_back(Item::Read(ticket, range, None));
+            let Some(ticket) = running.waiters.answer(id, &answer) else { continue };
+            let reply = match (answer, &ticket.look) {
+                (Answer::Readable, Look::Range(range)) => {
+                    let range = range.clone();
+                    running.desk.push_back(Item::Read(ticket, Reading::Range(range, None)));
                     self.wake(at, Actor::Desk);
                     continue;
                 }
-                Answer::Lease(_) => panic!("{id} did not ask about a lease"),
-                Answer::Moved => panic!("{id} wished for no other leader"),
-                Answer::Failed(why) => {
+                (Answer::Readable, Look::Txn(txn)) => {
+                    let txn = txn.clone();
+                    running.desk.push_back(Item::Read(ticket, Reading::Txn(txn, None)));
+                    self.wake(at, Actor::Desk);
+                    continue;
+                }
+                (Answer::Lease(life), Look::Renewed(lease)) => {
+                    Reply::KeepAlive(renewed(&running.store, *lease, life))
+                }
+                (Answer::Lease(life), Look::TimeToLive(lease, keys)) => {
+                    Reply::TimeToLive(running.store.time_to_live(*lease, life, *keys))
+                }
+                (Answer::Failed(why), _) => {
                     self.count_failure(why);
                     Reply::Failed(Failure::Unavailable(why))
                 }
-                Answer::Applied(Ok(Response::Put(put))) => Reply::Put(put),
-                Answer::Applied(Ok(Response::DeleteRange(delete))) => Reply::DeleteRange(delete),
-                Answer::Applied(Ok(
-                    Response::Txn(_)
-                    | Response::Compact(_)
-                    | Response::LeaseGrant(_)
-                    | Response::LeaseRevoke(_)
-                    | Response::Done,
-                )) => panic!("{id} is no command of a client"),
-                Answer::Applied(Err(refusal)) => Reply::Failed(Failure::Refused(refusal)),
+                (Answer::Applied(Ok(response)), Look::Nothing) => match Reply::of(response) {
+                    Some(reply) => reply,
+                    None => panic!("{id} is no command of a client"),
+                },
+                (Answer::Applied(Err(refusal)), Look::Nothing) => {
+                    Reply::Failed(Failure::Refused(refusal))
+                }
+                (
+                    answer @ (Answer::Readable
+                    | Answer::Lease(_)
+                    | Answer::Applied(_)
+                    | Answer::Moved),
+                    look,
+                ) => {
+                    panic!("{id} waits for {look:?} and got {answer:?}")
+                }
             };
             self.trace.event(self.now, format_args!("{} answers {id} {reply}", Name(at)));
             self.reply(&ticket, reply);
@@ -194,6 +297,21 @@ impl World {
             self.after(self.plan.settings.service, Event::Reply { client, number });
         }
     }
+}
+
+/// A lease that is gone has a TTL of 0 (LE-9).
+fn renewed(store: &Store, lease: LeaseId, life: Option<LeaseLife>) -> LeaseKeepAliveResponse {
+    let ttl = life.map_or(0, |life| life.granted.0);
+    LeaseKeepAliveResponse { header: Some(header(store)), id: lease.0, ttl }
+}
+
+fn leases(store: &Store) -> LeaseLeasesResponse {
+    let leases = store.leases().map(|(id, _)| LeaseStatus { id: id.0 }).collect();
+    LeaseLeasesResponse { header: Some(header(store)), leases }
+}
+
+fn header(store: &Store) -> ResponseHeader {
+    ResponseHeader { revision: store.revision(), ..Default::default() }
 }
 
 fn propose(

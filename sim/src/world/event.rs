@@ -1,7 +1,7 @@
 //! What an engine keeps for the world, and what it must know about it.
 
 use crate::network::Flight;
-use crate::plan::Actor;
+use crate::plan::{Actor, Stream};
 
 /// Something that is due at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +57,20 @@ pub enum Event {
         /// The number of the call.
         number: u32,
     },
+    /// A client opens a stream, or tries again.
+    Connect {
+        /// Which client.
+        client: usize,
+        /// Which of its streams.
+        stream: Stream,
+    },
+    /// A client reads the next message of a stream.
+    Look {
+        /// Which client.
+        client: usize,
+        /// Which of its streams.
+        stream: Stream,
+    },
     /// A fault begins at its time.
     Fault {
         /// Its place in the plan.
@@ -101,9 +115,11 @@ impl Event {
             Self::Turn { host, actor, .. } => Place::Actor(host, actor),
             Self::Tick { host, .. } => Place::Actor(host, Actor::Consensus),
             Self::Deliver(_) | Self::Arrive { .. } => Place::Wire,
-            Self::Ask { client } | Self::Reply { client, .. } | Self::GiveUp { client, .. } => {
-                Place::Client(client)
-            }
+            Self::Ask { client }
+            | Self::Reply { client, .. }
+            | Self::GiveUp { client, .. }
+            | Self::Connect { client, .. }
+            | Self::Look { client, .. } => Place::Client(client),
             Self::Start { .. } | Self::Fault { .. } | Self::Relief { .. } | Self::Inspect => {
                 Place::Outside
             }

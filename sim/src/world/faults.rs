@@ -268,6 +268,11 @@ impl World {
         }
         let gone = host.vault.crash(fate.named("vault"), power);
         self.counters.add(Counter::Fallbacks, u64::from(gone > 0));
+        if let Stage::Running(running) = &life.stage {
+            let cut = running.store.has_to_sweep();
+            self.counters.add(Counter::SweepsCut, u64::from(cut));
+        }
+        self.break_streams(at);
         self.hang_up(life);
     }
 

@@ -12,20 +12,22 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use quorate_core::actors::{self, Consensus, Waiters};
+use quorate_core::actors::{self, Answer, Consensus, Waiters};
 use quorate_core::member::{Config, Input};
 use quorate_core::raft::{Entry, RoleKind, View};
 use quorate_core::snap::Shelf;
-use quorate_core::store::{Batch, Image, Loader, Store};
+use quorate_core::store::{Batch, Held, Image, Loader, Store};
 use quorate_core::types::{Index, LogId, Ticks};
 use quorate_core::wal::{self, FileOp, Found, Identity, Layout, Recovered, Unsynced, Wal, Write};
 
 use super::courier::Parcels;
 use super::desk::{Item, Ticket};
+use super::hub::HubActor;
 use super::{CLUSTER, Change, Name, World, founding, id};
 use crate::clock::{Micros, SkewClock, TICK, Ticker};
 use crate::counters::Counter;
 use crate::disk::Disk;
+use crate::oracle::State;
 use crate::plan::{Actor, Moment};
 use crate::shadow::Shadow;
 use crate::vault::Vault;
@@ -99,6 +101,10 @@ pub struct Running {
     pub entries: Vec<Entry>,
     pub image: Image,
 
+    /// Answers that wait until removal is durable, and how far it is in the batches handed over.
+    pub held: Held<Answer>,
+    pub removed: Option<i64>,
+
     pub batches: VecDeque<Batch>,
     /// The last entry handed to the vault, and the last one synced there.
     pub handed: Index,
@@ -106,6 +112,7 @@ pub struct Running {
     pub synced_at: Micros,
 
     pub parcels: Parcels,
+    pub hub: HubActor,
 
     pub waiters: Waiters<Ticket>,
     pub desk: VecDeque<Item>,
@@ -282,6 +289,7 @@ impl World {
         );
         self.trace.event(self.now, line);
         self.oracle.on_start(at, shadow)?;
+        self.oracle.on_load(at, applied.index, State::from(&store))?;
         let running = match self.assemble(at, recovered, store, shelf) {
             Ok(running) => running,
             Err(why) => return must_start(at, &why),
@@ -291,6 +299,7 @@ impl World {
         }
         self.set_alarm(at);
         self.wake(at, Actor::Consensus);
+        self.wake_sweeper(at);
         Ok(())
     }
 
@@ -304,6 +313,10 @@ impl World {
         let config = self.config(at);
         let boot = config.boot;
         let LogId { index: applied, .. } = store.applied();
+        let hub = HubActor::new(self.hub_settings(at), store.revision(), store.compact_revision());
+        let removed = store.removed();
+        let mut held = Held::default();
+        held.synced(removed);
         let member = actors::start(config, &mut recovered, &store)?;
         Ok(Running {
             consensus: Consensus::new(member),
@@ -315,17 +328,20 @@ impl World {
             store,
             entries: Vec::new(),
             image: Image::new(self.planted),
+            held,
+            removed,
             batches: VecDeque::new(),
             handed: applied,
             stored: Index(0),
             synced_at: self.now,
             parcels: Parcels::new(self.plan.settings.part as usize, shelf),
+            hub,
             waiters: Waiters::new(id(at), boot),
             desk: VecDeque::new(),
         })
     }
 
-    fn config(&self, at: usize) -> Config {
+    pub(super) fn config(&self, at: usize) -> Config {
         let settings = &self.plan.settings;
         let boot = self.hosts[at].boots;
         Config {
@@ -336,7 +352,7 @@ impl World {
             heartbeat: Ticks((settings.heartbeat / TICK).max(1)),
             election: Ticks((settings.election / TICK).max(1)),
             discard_batch: settings.discard,
-            lease_checkpoint: Ticks::from_millis(300_000),
+            lease_checkpoint: Ticks((settings.checkpoint / TICK).max(1)),
             kept_tail: settings.tail,
             seed: self.fate("member").of(at as u64).of(boot).number(),
             planted: self.planted,

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use quorate_checks::history::{Operation, Outcome, Refusal, Request};
 use quorate_core::actors::Answer;
-use quorate_core::api::Response;
 use quorate_core::types::RequestId;
 
 use super::clients::Reply;
@@ -44,7 +43,7 @@ impl Ledger {
         let mut record = record.to_vec();
         for operation in &mut record {
             let unknown = matches!(operation.outcome, Outcome::Unknown { .. });
-            if unknown && !matches!(operation.request, Request::Range(_)) {
+            if unknown && is_logged(&operation.request) {
                 operation.outcome = self.outcome(operation.number.0, end);
             }
         }
@@ -66,21 +65,24 @@ impl Ledger {
 
 fn reply(answer: &Answer) -> Option<Reply> {
     match answer {
-        Answer::Applied(Ok(Response::Put(put))) => Some(Reply::Put(put.clone())),
-        Answer::Applied(Ok(Response::DeleteRange(delete))) => {
-            Some(Reply::DeleteRange(delete.clone()))
-        }
+        Answer::Applied(Ok(response)) => Reply::of(response.clone()),
         Answer::Applied(Err(refusal)) => Some(Reply::Failed((*refusal).into())),
-        Answer::Applied(Ok(
-            Response::Txn(_)
-            | Response::Compact(_)
-            | Response::LeaseGrant(_)
-            | Response::LeaseRevoke(_)
-            | Response::Done,
-        ))
-        | Answer::Readable
-        | Answer::Lease(_)
-        | Answer::Moved
-        | Answer::Failed(_) => None,
+        Answer::Readable | Answer::Lease(_) | Answer::Moved | Answer::Failed(_) => None,
+    }
+}
+
+/// Whether a request leaves its mark in the log.
+fn is_logged(request: &Request) -> bool {
+    match request {
+        Request::Put(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_) => true,
+        Request::Txn(txn) => !txn.is_read_only(),
+        Request::Range(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => false,
     }
 }

@@ -1,10 +1,10 @@
 //! The end of a run: the faults are over, and the cluster must show that it lives.
 //!
 //! ```text
-//!   Safety --heal--> Leader --> Pending --> Probing --> Settling --> everything held
-//!                    all know   the plan's  each member  all stores
-//!                    one        clients are takes a put  are equal
-//!                               answered    and a read
+//!   Safety --heal--> Leader --> Pending --> Probing --> Lapsing --> Watching --> Settling
+//!                    all know   the plan's  each member  leases that watchers     all stores
+//!                    one        clients are takes a put  nobody      have seen    are equal
+//!                               answered    and a read   renews end  everything
 //! ```
 //! A cluster that answers nobody violates no safety, so each step has its time.
 //!
@@ -13,6 +13,8 @@
 use std::fmt;
 
 use quorate_core::raft::RoleKind;
+use quorate_core::store::Store;
+use quorate_core::types::Seconds;
 
 use super::host::Host;
 use super::{Event, World};
@@ -26,6 +28,11 @@ const ELECTIONS: u64 = 20;
 /// and this: a member gives a request up after 5 s and two election timeouts.
 const EXTRA: Micros = 8 * SECOND;
 
+/// A lease of more than this may outlive the run.
+const LONGEST: Seconds = Seconds(10);
+/// A lease ends within its TTL and what a new leader adds; this much is left for that.
+const LAPSE: Micros = 12 * SECOND;
+
 /// How far a run has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
@@ -37,6 +44,10 @@ pub enum Phase {
     Pending(Micros),
     /// Each member must have served by then.
     Probing(Micros),
+    /// The leases, which nobody renews any more, must have ended by then.
+    Lapsing(Micros),
+    /// All watchers must have seen everything up to this revision by then.
+    Watching(Micros, i64),
     /// The stores must be equal by then.
     Settling(Micros),
 }
@@ -52,6 +63,8 @@ impl World {
             Phase::Leader(deadline)
             | Phase::Pending(deadline)
             | Phase::Probing(deadline)
+            | Phase::Lapsing(deadline)
+            | Phase::Watching(deadline, _)
             | Phase::Settling(deadline) => Some(deadline),
         };
         while self.is_done(self.phase) {
@@ -61,8 +74,14 @@ impl World {
             self.enter_next_phase();
         }
         if deadline.is_some_and(|deadline| self.now > deadline) {
-            let what = format!("{} in time: {}", self.phase, self.situation());
+            let mut what = format!("{} in time: {}", self.phase, self.situation());
+            if let Phase::Watching(_, newest) = self.phase {
+                what.extend(self.clients.laggard(newest).map(|late| format!("; {late}")));
+            }
             return Violation::of(Invariant::Liveness, what);
+        }
+        if let Phase::Watching(_, newest) = self.phase {
+            self.hurry_streams(newest);
         }
         self.after(LOOK, Event::Inspect);
         Ok(())
@@ -85,6 +104,8 @@ impl World {
             Phase::Leader(_) => self.agrees_on_leader(),
             Phase::Pending(_) => self.clients.are_idle(),
             Phase::Probing(_) => self.clients.are_content(),
+            Phase::Lapsing(_) => self.have_lapsed(),
+            Phase::Watching(_, newest) => self.clients.have_seen(newest),
             Phase::Settling(_) => self.is_settled(),
         }
     }
@@ -98,7 +119,9 @@ impl World {
                 self.open_probers();
                 Phase::Probing(deadline)
             }
-            Phase::Probing(_) | Phase::Settling(_) => Phase::Settling(deadline),
+            Phase::Probing(_) => Phase::Lapsing(deadline + LAPSE),
+            Phase::Lapsing(_) => Phase::Watching(deadline, self.newest_revision()),
+            Phase::Watching(..) | Phase::Settling(_) => Phase::Settling(deadline),
         };
         self.trace.event(self.now, format_args!("phase {}", self.phase.name()));
     }
@@ -112,6 +135,16 @@ impl World {
         let Some(leader) = self.leader() else { return false };
         let id = Some(super::id(leader));
         self.standing().all(|host| host.view().is_some_and(|view| view.leader == id))
+    }
+
+    /// Whether no lease is left that ought to have ended.
+    fn have_lapsed(&self) -> bool {
+        let stores = self.standing().filter_map(|host| host.store());
+        stores.flat_map(|store| store.leases()).all(|(_, span)| span.ttl > LONGEST)
+    }
+
+    fn newest_revision(&self) -> i64 {
+        self.standing().filter_map(|host| host.store()).map(Store::revision).max().unwrap_or(1)
     }
 
     /// Whether every member has applied all that there is, and answered or given up everybody.
@@ -175,6 +208,8 @@ impl Phase {
             Self::Leader(_) => "leader",
             Self::Pending(_) => "pending",
             Self::Probing(_) => "probing",
+            Self::Lapsing(_) => "lapsing",
+            Self::Watching(..) => "watching",
             Self::Settling(_) => "settling",
         }
     }
@@ -187,6 +222,8 @@ impl fmt::Display for Phase {
             Self::Leader(_) => "members do not agree on a leader",
             Self::Pending(_) => "clients of the plan are not answered",
             Self::Probing(_) => "a put and a read through each member are not answered",
+            Self::Lapsing(_) => "leases that nobody renews do not end",
+            Self::Watching(..) => "watchers do not see everything",
             Self::Settling(_) => "stores do not become equal",
         })
     }

@@ -22,6 +22,7 @@
 //! (`liveness.rs`).
 
 mod applier;
+mod chronicle;
 mod clients;
 mod consensus;
 mod courier;
@@ -30,9 +31,11 @@ mod disks;
 mod event;
 mod faults;
 mod host;
+mod hub;
 mod ledger;
 mod liveness;
 mod log;
+mod sweeper;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,6 +61,7 @@ pub use clients::Reply;
 pub use desk::Call;
 pub use event::{Change, Event, Place};
 
+use chronicle::Chronicle;
 use clients::Clients;
 use faults::Faults;
 use host::Host;
@@ -80,6 +84,7 @@ pub struct World {
     faults: Faults,
     oracle: Oracle,
     ledger: Ledger,
+    chronicle: Chronicle,
     phase: Phase,
     trace: Trace,
     counters: Counters,
@@ -103,6 +108,7 @@ impl World {
             faults: Faults::new(&plan),
             oracle: Oracle::new(members, hard, &founding(members)),
             ledger: Ledger::default(),
+            chronicle: Chronicle::default(),
             phase: Phase::Safety,
             trace: Trace::new(reader),
             counters: Counters::default(),
@@ -151,6 +157,8 @@ impl World {
             Event::Arrive { client, number } => self.arrive(client, number),
             Event::Reply { client, number } => self.take_reply(client, number),
             Event::GiveUp { client, number } => self.give_up(client, number),
+            Event::Connect { client, stream } => self.connect(client, stream),
+            Event::Look { client, stream } => self.look(client, stream),
             Event::Fault { place } => self.begin_fault(place, None),
             Event::Relief { place } => self.end_fault(place),
             Event::Inspect => self.inspect()?,
@@ -193,7 +201,9 @@ impl World {
             let what = "the run came to nothing: no event is left".to_owned();
             Violation::of(Invariant::Liveness, what)
         });
-        let history = judge::history(self.clients.close());
+        let mut records = self.clients.close();
+        records.extend(self.chronicle.close());
+        let history = judge::history(records);
         let seen = history.as_ref().map_err(Clone::clone);
         let (seed, counters) = (self.plan.settings.seed, &mut self.counters);
         let (ledger, end) = (&self.ledger, self.now);
@@ -245,9 +255,11 @@ impl World {
             Actor::Consensus => self.run_consensus(at)?,
             Actor::Log => self.run_log(at)?,
             Actor::Applier => self.run_applier(at)?,
+            Actor::Sweeper => self.run_sweeper(at),
             Actor::Storage => self.run_storage(at),
             Actor::Desk => self.run_desk(at),
             Actor::Courier => self.run_courier(at)?,
+            Actor::Hub => self.run_hub(at)?,
         }
         Ok(())
     }

@@ -236,10 +236,10 @@ impl Draw {
             Profile::Behind => self.pick(&snapshot),
         };
         let most = match moment {
-            Moment::Leads | Moment::Starts | Moment::Installs => 1,
+            Moment::Leads | Moment::Starts | Moment::Installs | Moment::Compacts => 1,
             Moment::Votes => 2,
             Moment::Keeps => 6,
-            Moment::Asks | Moment::Stores => 4,
+            Moment::Asks | Moment::Stores | Moment::Sweeps | Moment::CatchesUp => 4,
             Moment::Accepts
             | Moment::Commits
             | Moment::Appends
@@ -259,6 +259,9 @@ impl Draw {
             | Moment::Syncs
             | Moment::Applies
             | Moment::Stores
+            | Moment::Compacts
+            | Moment::Sweeps
+            | Moment::CatchesUp
             | Moment::Starts => match self.random.below(4) {
                 0 => Who::Leader,
                 1 => Who::Anyone,

@@ -1,6 +1,6 @@
 //! What the clients of a run ask: each run leaves most kinds of requests out.
 //!
-//! Not here: transactions (`txn.rs`), watches (`watch.rs`).
+//! Not here: transactions (`txn.rs`), leases (`lease.rs`), watches (`watch.rs`).
 
 use super::{Draw, Profile};
 use crate::clock::{MILLI, Micros, SECOND};
@@ -11,10 +11,12 @@ use crate::plan::{Delete, Keys, Only, Op, Point, Put, Range, Request, Tie};
 pub(super) enum Kind {
     Txn,
     Compact,
+    Lease,
+    Watch,
 }
 
 /// All of them.
-pub(super) const KINDS: [Kind; 2] = [Kind::Txn, Kind::Compact];
+pub(super) const KINDS: [Kind; 4] = [Kind::Txn, Kind::Compact, Kind::Lease, Kind::Watch];
 
 /// What the requests of one run have in common.
 #[derive(Clone, Debug)]
@@ -45,7 +47,11 @@ impl Draw {
         // Numbered in the order in which they would be asked.
         ops.sort_by_key(|(at, _)| *at);
         let numbers = 1..;
-        numbers.zip(ops).map(|(number, (_, op)): (u32, (Micros, Op))| Op { number, ..op }).collect()
+        let numbered = numbers.zip(ops);
+        let mut ops: Vec<Op> =
+            numbered.map(|(number, (_, op)): (u32, (Micros, Op))| Op { number, ..op }).collect();
+        self.name_watchers(&mut ops);
+        ops
     }
 
     fn taste(&mut self) -> Taste {
@@ -67,6 +73,8 @@ impl Draw {
     fn special(&mut self, kind: Kind, taste: &Taste) -> Request {
         match kind {
             Kind::Txn => Request::Txn(self.txn(taste, 2)),
+            Kind::Lease => self.leasing(),
+            Kind::Watch => self.watching(taste),
             Kind::Compact if self.chance(60) => self.plain(taste),
             Kind::Compact => Request::Compact { at: self.mark(), physical: self.chance(20) },
         }
@@ -90,7 +98,17 @@ impl Draw {
     pub(super) fn put(&mut self, taste: &Taste) -> Put {
         let size = if taste.long { self.pick(&[8, 300, 1500, 1500, 6000]) } else { 8 };
         let key = self.key(taste);
-        Put { key, size: Some(size), tie: Tie::Loose, prev: self.chance(30) }
+        let size = if self.chance(3) { None } else { Some(size) };
+        Put { key, size, tie: self.tie(taste), prev: self.chance(30) }
+    }
+
+    fn tie(&mut self, taste: &Taste) -> Tie {
+        let leases = taste.kinds.contains(&Kind::Lease);
+        match self.random.below(20) {
+            0 => Tie::Kept,
+            1..9 if leases => Tie::To(self.lease()),
+            _ => Tie::Loose,
+        }
     }
 
     pub(super) fn delete(&mut self, taste: &Taste) -> Delete {

@@ -1,0 +1,36 @@
+//! Leases: few of them, short, and kept alive as long as their clients feel like it.
+//!
+//! What a lease promises is about time, so a run is long enough for several to end by themselves, and
+//! the interesting renewals come shortly before the end.
+
+use super::Draw;
+use crate::clock::MILLI;
+use crate::plan::{Lease, Request};
+
+/// The leases that clients speak of. Any number but 0 names one.
+const NAMES: [Lease; 5] = [Lease::Id(1), Lease::Id(2), Lease::Id(-3), Lease::Own, Lease::Own];
+/// How long they should live, in seconds.
+const TTLS: [i64; 6] = [1, 1, 1, 2, 2, 3];
+
+impl Draw {
+    /// Something that a client does with a lease.
+    pub(super) fn leasing(&mut self) -> Request {
+        let lease = self.lease();
+        match self.random.below(20) {
+            0..7 => Request::Grant { lease, ttl: self.pick(&TTLS) },
+            7..12 => {
+                let every = self.span(100 * MILLI, 1100 * MILLI);
+                Request::Keep { lease, every, times: self.between(2, 12) as u32 }
+            }
+            12..15 => Request::KeepAlive(lease),
+            15..17 => Request::Revoke(lease),
+            17..19 => Request::TimeToLive { lease, keys: self.chance(50) },
+            _ => Request::Leases,
+        }
+    }
+
+    /// One of the few.
+    pub(super) fn lease(&mut self) -> Lease {
+        self.pick(&NAMES)
+    }
+}
