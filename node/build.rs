@@ -21,6 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .out_dir(server)
         .build_client(false)
         .codec_path("crate::codec::Codec")
+        // Encoded from the store's records, not by way of a message.
+        .extern_path(".etcdserverpb.RangeResponse", "crate::answer::RangeAnswer")
         // A method that is not written yet answers Unimplemented.
         .generate_default_stubs(true)
         .compile_fds(clients)?;

@@ -55,11 +55,11 @@ impl Trial {
                 0..8 => self.txn(),
                 8..12 => {
                     let put = self.draw.put();
-                    self.act(Action::Put(put));
+                    self.act(&Action::Put(put));
                 }
                 12..15 => {
                     let delete = self.draw.delete();
-                    self.act(Action::DeleteRange(delete));
+                    self.act(&Action::DeleteRange(delete));
                 }
                 15 => self.compact(),
                 16 => self.read_across_compaction(),
@@ -72,8 +72,8 @@ impl Trial {
         self.check_what_stayed();
     }
 
-    fn act(&mut self, action: Action) {
-        let expected = match &action {
+    fn act(&mut self, action: &Action) {
+        let expected = match action {
             Action::Put(put) => self.model.put(put).map(Response::Put),
             Action::DeleteRange(delete) => Ok(Response::DeleteRange(self.model.delete(delete))),
             Action::Txn(txn) => self.model.txn(txn).map(Response::Txn),
@@ -101,7 +101,7 @@ impl Trial {
             self.seen.repeating += 1;
         } else if txn_kind(&txn) == TxnKind::Write {
             self.seen.written += 1;
-            self.act(Action::Txn(txn));
+            self.act(&Action::Txn(txn));
         } else {
             self.seen.only_read += 1;
             let wanted = self.model.clone().txn(&txn);
@@ -123,7 +123,7 @@ impl Trial {
             1 => deletes.map(|change| change.0).next().unwrap_or(0),
             _ => below(&mut self.draw),
         };
-        self.act(Action::Compact(CompactionRequest { revision, physical: false }));
+        self.act(&Action::Compact(CompactionRequest { revision, physical: false }));
         self.seen.compactions += 1;
     }
 
@@ -155,11 +155,11 @@ impl Trial {
 
     fn disturb(&mut self) {
         let put = self.draw.put();
-        self.act(Action::Put(put));
+        self.act(&Action::Put(put));
         let delete = self.draw.delete();
-        self.act(Action::DeleteRange(delete));
+        self.act(&Action::DeleteRange(delete));
         let revision = self.model.revision;
-        self.act(Action::Compact(CompactionRequest { revision, physical: false }));
+        self.act(&Action::Compact(CompactionRequest { revision, physical: false }));
         for _ in 0..3 {
             self.seen.pinned += usize::from(self.sweeping.sweep(9) == Left::Pinned);
         }
@@ -239,7 +239,7 @@ fn check_events(store: &Store, model: &Model, from: i64, budget: usize) {
         assert_eq!((told.at.main, u64::from(told.at.sub)), (*main, *sub));
         assert_eq!(told.record.key(), key.as_ref());
         let before = model.at(main - 1).get(key).map(|kv| (*kv).clone());
-        let before = before.filter(|_| main - 1 >= mark);
+        let before = before.filter(|_| *main > mark);
         assert_eq!(told.previous.as_ref().map(|record| record.key_value()), before);
         let kv = pair.as_ref().map_or(0, |pair| pair.version);
         assert_eq!(told.record.key_value().version, kv);

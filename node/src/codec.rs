@@ -11,6 +11,8 @@ use prost::Message;
 use tonic::Status;
 use tonic::codec::{BufferSettings, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
+use crate::answer::Answer;
+
 /// What a request starts with; it grows with the message.
 const RECEIVE: usize = 512;
 /// What an answer starts with: the frame's header. The rest is reserved by its size.
@@ -38,7 +40,7 @@ impl<T, U> Default for Codec<T, U> {
 
 impl<T, U> tonic::codec::Codec for Codec<T, U>
 where
-    T: Message + Send + 'static,
+    T: Answer + Send + 'static,
     U: Message + Default + Send + 'static,
 {
     type Encode = T;
@@ -55,15 +57,15 @@ where
     }
 }
 
-impl<T: Message> Encoder for Encode<T> {
+impl<T: Answer> Encoder for Encode<T> {
     type Item = T;
     type Error = Status;
 
     fn encode(&mut self, item: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        let size = item.encoded_len();
+        let size = item.size();
         buffer.reserve(size);
         assert!(buffer.remaining_mut() >= size, "a buffer that was reserved is too small");
-        item.encode_raw(buffer);
+        item.write(buffer);
         Ok(())
     }
 

@@ -50,8 +50,8 @@ pub use self::image::{Batch, Image};
 pub use self::lease::Span;
 pub use self::load::Loader;
 pub use self::mvcc::{
-    Cursor, Events, Freeze, HashCursor, HashStep, Kind, KvHash, Left, Pin, Record, Revision, Step,
-    TxnCursor, TxnStep, Written,
+    Cursor, Events, Found, Freeze, HashCursor, HashStep, Kind, KvHash, Left, Pin, Record, Revision,
+    Step, TxnCursor, TxnStep, Written,
 };
 pub use self::refill::{Refill, RefillStep, position_key, position_of};
 pub use self::rows::{Damage, Row};
@@ -220,6 +220,16 @@ impl Store {
         self.space.range(request, cursor, budget)
     }
 
+    /// As [`Store::range`], with the answer as the records that make it up.
+    pub fn find(
+        &self,
+        request: &RangeRequest,
+        cursor: Option<Cursor>,
+        budget: usize,
+    ) -> Result<Step<Found>, Refusal> {
+        self.space.find(request, cursor, budget)
+    }
+
     /// Carries out a transaction that only reads ([`txn_kind`](crate::request::txn_kind)), from its
     /// beginning or on from `cursor`, looking at no more than `budget` keys. All steps see the same
     /// revision.
@@ -241,6 +251,16 @@ impl Store {
         budget: usize,
     ) -> Result<HashStep, Refusal> {
         self.space.hash(revision, cursor, budget)
+    }
+
+    /// Hashes every record that this member stores (MA-6), whether compaction gave it up or not: so
+    /// members differ while they are at different points of removal.
+    pub fn hash_stored(
+        &self,
+        cursor: Option<HashCursor>,
+        budget: usize,
+    ) -> Result<HashStep, Refusal> {
+        self.space.hash_stored(cursor, budget)
     }
 
     /// All changes of the main revisions in `from..=to`, in order, each with the pair as of the

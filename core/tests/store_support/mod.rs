@@ -11,7 +11,7 @@ use bytes::Bytes;
 use prost::Message;
 use quorate_core::api::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, Member, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, TxnRequest, TxnResponse,
+    RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse,
 };
 use quorate_core::api::mvccpb::KeyValue;
 use quorate_core::api::wire::command::Action;
@@ -170,10 +170,23 @@ pub fn read_in_steps(
     let mut cursor = None;
     loop {
         match store.range(request, cursor, budget)? {
-            Step::Done(response) => return Ok(response),
+            Step::Done(response) => {
+                check_encoding(store, request, &response);
+                return Ok(response);
+            }
             Step::More(more) => cursor = Some(more),
         }
     }
+}
+
+/// What is put together from records is the encoded answer, byte for byte.
+fn check_encoding(store: &Store, request: &RangeRequest, response: &RangeResponse) {
+    let Ok(Step::Done(found)) = store.find(request, None, usize::MAX) else { panic!("one step") };
+    let header = ResponseHeader { revision: found.revision(), member_id: 7, ..Default::default() };
+    let mut bytes = Vec::new();
+    found.encode(header, &mut bytes);
+    let wanted = RangeResponse { header: Some(header), ..response.clone() };
+    assert_eq!((bytes.len(), bytes), (found.encoded_len(header), wanted.encode_to_vec()));
 }
 
 pub fn read_txn(

@@ -12,6 +12,7 @@ use quorate_core::api::etcdserverpb::{
 use quorate_core::api::mvccpb::KeyValue;
 use tonic::{Request, Response, Status};
 
+use crate::answer::RangeAnswer;
 use crate::rpc::etcdserverpb::kv_server::{Kv, KvServer};
 
 struct Echo {
@@ -41,10 +42,7 @@ impl Kv for Echo {
         Ok(Response::new(PutResponse { header: header(), prev_kv: None }))
     }
 
-    async fn range(
-        &self,
-        request: Request<RangeRequest>,
-    ) -> Result<Response<RangeResponse>, Status> {
+    async fn range(&self, request: Request<RangeRequest>) -> Result<Response<RangeAnswer>, Status> {
         let pair = KeyValue {
             key: request.into_inner().key,
             value: self.value.clone(),
@@ -53,11 +51,11 @@ impl Kv for Echo {
             version: 1,
             lease: 0,
         };
-        Ok(Response::new(RangeResponse {
+        Ok(Response::new(RangeAnswer::Message(RangeResponse {
             header: header(),
             kvs: vec![pair],
             more: false,
             count: 1,
-        }))
+        })))
     }
 }

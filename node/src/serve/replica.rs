@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::time::Duration;
 
 use quorate_core::actors::Answer;
-use quorate_core::api::etcdserverpb::{RangeRequest, RangeResponse, TxnRequest, TxnResponse};
+use quorate_core::api::etcdserverpb::{RangeRequest, TxnRequest, TxnResponse};
 use quorate_core::api::{Failure, Header, Refusal, Response, Unavailable};
 use quorate_core::member::{Config, Input};
 use quorate_core::request::{Request, TxnKind};
-use quorate_core::store::{Held, Step, Store, TxnStep};
+use quorate_core::store::{Found, HashStep, Held, KvHash, Step, Store, TxnStep};
 use quorate_core::types::{LeaseLife, NodeId, RequestId, Seconds};
 use quorate_core::wal::Identity;
 
@@ -182,20 +182,16 @@ impl Replica {
         }
     }
 
-    /// Reads a range, after a confirmation unless the local store will do. The header of the
-    /// answer is complete.
-    pub async fn range(&self, request: &RangeRequest) -> Result<RangeResponse, Failure> {
+    /// Reads a range, after a confirmation unless the local store will do.
+    pub async fn range(&self, request: &RangeRequest) -> Result<Found, Failure> {
         if !self.waiters.may_read_locally(request.serializable) {
             self.confirm().await?;
         }
         let mut cursor = None;
         loop {
-            let step = self.store().range(request, cursor.take(), KEYS_PER_STEP)?;
+            let step = self.store().find(request, cursor.take(), KEYS_PER_STEP)?;
             match step {
-                Step::Done(mut response) => {
-                    self.header().complete(&mut response.header);
-                    return Ok(response);
-                }
+                Step::Done(found) => return Ok(found),
                 Step::More(next) => cursor = Some(next),
             }
             tokio::task::yield_now().await;
@@ -216,6 +212,32 @@ impl Replica {
                     return Ok(response);
                 }
                 TxnStep::More(next) => cursor = Some(next),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Hashes the key space up to a revision, in bounded steps.
+    pub async fn hash_kv(&self, revision: i64) -> Result<KvHash, Refusal> {
+        let mut cursor = None;
+        loop {
+            let step = self.store().hash_kv(revision, cursor.take(), KEYS_PER_STEP)?;
+            match step {
+                HashStep::Done(hash) => return Ok(hash),
+                HashStep::More(next) => cursor = Some(next),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Hashes everything that this member stores, in bounded steps.
+    pub async fn hash(&self) -> Result<KvHash, Refusal> {
+        let mut cursor = None;
+        loop {
+            let step = self.store().hash_stored(cursor.take(), KEYS_PER_STEP)?;
+            match step {
+                HashStep::Done(hash) => return Ok(hash),
+                HashStep::More(next) => cursor = Some(next),
             }
             tokio::task::yield_now().await;
         }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use quorate_core::api::etcdserverpb::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest,
-    PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
+    PutResponse, RangeRequest, TxnRequest, TxnResponse,
 };
 use quorate_core::api::{Failure, Response as Applied};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, TxnKind};
 use tonic::{Request, Response, Status, async_trait};
 
+use crate::answer::RangeAnswer;
 use crate::rpc::etcdserverpb::kv_server;
 use crate::serve::replica::Replica;
 use crate::service::{check_leader, count_failure, status};
@@ -19,18 +20,17 @@ pub struct Kv(pub Arc<Replica>);
 
 #[async_trait]
 impl kv_server::Kv for Kv {
-    async fn range(
-        &self,
-        request: Request<RangeRequest>,
-    ) -> Result<Response<RangeResponse>, Status> {
+    async fn range(&self, request: Request<RangeRequest>) -> Result<Response<RangeAnswer>, Status> {
         check_leader(request.metadata(), &self.0)?;
         let range = request.into_inner();
         request::check_range(&range).map_err(status)?;
         let metrics = &self.0.metrics;
         metrics.ranges.add(1);
-        let response = self.0.range(&range).await;
+        let found = self.0.range(&range).await;
         let counted = |failure| count_failure(failure, &metrics.failed_confirmations);
-        response.map(Response::new).map_err(counted).map_err(status)
+        let found = found.map_err(counted).map_err(status)?;
+        let header = self.0.header().at(found.revision());
+        Ok(Response::new(RangeAnswer::Found(found, header)))
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {

@@ -1,13 +1,13 @@
-//! Status: always answered by the asked member itself, with or without a leader (MA-4). Alarm: its
-//! list, which is empty, since nothing raises alarms. MoveLeader: core says who may lead, and when it
-//! does.
+//! Status, Hash and HashKV: always answered by the asked member itself, with or without a leader
+//! (MA-4). Alarm: its list, which is empty, since nothing raises alarms. MoveLeader: core says who
+//! may lead, and when it does.
 
 use std::sync::Arc;
 
 use quorate_core::api::etcdserverpb::alarm_request::AlarmAction;
 use quorate_core::api::etcdserverpb::{
-    AlarmRequest, AlarmResponse, DowngradeInfo, MoveLeaderRequest, MoveLeaderResponse,
-    StatusRequest, StatusResponse,
+    AlarmRequest, AlarmResponse, DowngradeInfo, HashKvRequest, HashKvResponse, HashRequest,
+    HashResponse, MoveLeaderRequest, MoveLeaderResponse, StatusRequest, StatusResponse,
 };
 use quorate_core::types::NodeId;
 use tonic::{Request, Response, Status, async_trait};
@@ -54,6 +54,27 @@ impl maintenance_server::Maintenance for Maintenance {
         let target = NodeId(request.get_ref().target_id);
         self.0.move_leader(target).await.map_err(status)?;
         Ok(Response::new(MoveLeaderResponse { header: None }))
+    }
+
+    async fn hash(&self, request: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
+        check_leader(request.metadata(), &self.0)?;
+        let hash = self.0.hash().await.map_err(status)?;
+        let header = Some(self.0.header().at(hash.current));
+        Ok(Response::new(HashResponse { header, hash: hash.hash }))
+    }
+
+    async fn hash_kv(
+        &self,
+        request: Request<HashKvRequest>,
+    ) -> Result<Response<HashKvResponse>, Status> {
+        check_leader(request.metadata(), &self.0)?;
+        let hash = self.0.hash_kv(request.get_ref().revision).await.map_err(status)?;
+        Ok(Response::new(HashKvResponse {
+            header: Some(self.0.header().at(hash.current)),
+            hash: hash.hash,
+            compact_revision: hash.compacted,
+            hash_revision: hash.revision,
+        }))
     }
 
     async fn alarm(

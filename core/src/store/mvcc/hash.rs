@@ -58,6 +58,8 @@ pub struct HashCursor {
     hash: u32,
     /// The hash as it is if nothing is in force at the revision, until something is seen to be.
     nothing_in_force: Option<u32>,
+    /// What compaction gave up counts as well.
+    everything: bool,
     _pin: Pin,
 }
 
@@ -71,10 +73,28 @@ impl KeySpace {
         budget: usize,
     ) -> Result<HashStep, Refusal> {
         assert!(budget > 0, "a step without a budget gets nowhere");
-        let mut cursor = match cursor {
+        let cursor = match cursor {
             Some(cursor) => cursor,
             None => self.begin_hash(revision)?,
         };
+        self.go_on_hashing(cursor, budget)
+    }
+
+    /// Hashes every record that is stored, whether compaction gave it up or not.
+    pub fn hash_stored(
+        &self,
+        cursor: Option<HashCursor>,
+        budget: usize,
+    ) -> Result<HashStep, Refusal> {
+        assert!(budget > 0, "a step without a budget gets nowhere");
+        let cursor = match cursor {
+            Some(cursor) => cursor,
+            None => HashCursor { everything: true, ..self.begin_hash(0)? },
+        };
+        self.go_on_hashing(cursor, budget)
+    }
+
+    fn go_on_hashing(&self, mut cursor: HashCursor, budget: usize) -> Result<HashStep, Refusal> {
         if !self.removal.keeps(cursor.at.max(cursor.window.mark())) {
             return Err(Refusal::Compacted); // The store was replaced under it.
         }
@@ -98,10 +118,15 @@ impl KeySpace {
         let at = if at == 0 { window.newest } else { at };
         let (hash, next) = (crc32c::crc32c(TABLE), Revision { main: 0, sub: 0 });
         let nothing_in_force = Some(hash);
-        Ok(HashCursor { window, at, next, hash, nothing_in_force, _pin: self.pin() })
+        let (everything, _pin) = (false, self.pin());
+        Ok(HashCursor { window, at, next, hash, nothing_in_force, everything, _pin })
     }
 
     fn take_in(&self, at: Revision, record: &Record, cursor: &mut HashCursor) {
+        if cursor.everything {
+            cursor.nothing_in_force = None;
+            return cursor.hash = append(cursor.hash, at, record);
+        }
         let mark = cursor.window.mark();
         let below = at.main <= mark;
         if at.main == mark && record.kind() == Kind::Tombstone {

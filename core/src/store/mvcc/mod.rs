@@ -32,6 +32,7 @@
 mod compact;
 mod compare;
 mod events;
+mod found;
 mod hash;
 mod history;
 mod key_index;
@@ -49,6 +50,7 @@ use core::fmt;
 
 pub use self::compact::{Left, Removal};
 pub use self::events::Events;
+pub use self::found::Found;
 pub use self::hash::{HashCursor, HashStep, KvHash};
 pub use self::pins::{Freeze, Pin};
 pub use self::range::{Cursor, Step};

@@ -21,21 +21,21 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::found::Found;
 use super::history::History;
 use super::pins::Pin;
-use super::record::View;
+use super::record::{Record, View};
 use super::{KeySpace, Window};
 use crate::api::etcdserverpb::range_request::{SortOrder, SortTarget};
-use crate::api::etcdserverpb::{RangeRequest, RangeResponse, ResponseHeader};
-use crate::api::mvccpb::KeyValue;
+use crate::api::etcdserverpb::{RangeRequest, RangeResponse};
 use crate::api::{KeyRange, Refusal};
 use crate::request::check_range;
 
 /// What a step of a range read gives.
 #[derive(Debug)]
-pub enum Step {
+pub enum Step<T = RangeResponse> {
     /// The answer. Its header holds the revision only.
-    Done(RangeResponse),
+    Done(T),
     /// There is more to read: hand this in again, with the same request.
     More(Cursor),
 }
@@ -58,7 +58,7 @@ pub struct Cursor {
     /// Pairs that passed the filters,
     matched: usize,
     /// and as many of them as the answer can need.
-    kvs: Vec<KeyValue>,
+    pairs: Vec<Record>,
 }
 
 /// A request as types.
@@ -78,16 +78,35 @@ enum Direction {
     Down,
 }
 
+impl<T> Step<T> {
+    fn map<U>(self, answer: impl FnOnce(T) -> U) -> Step<U> {
+        match self {
+            Self::Done(found) => Step::Done(answer(found)),
+            Self::More(cursor) => Step::More(cursor),
+        }
+    }
+}
+
 impl KeySpace {
     /// Reads on from `cursor`, or from the beginning. Looks at no more than `budget` keys.
+    pub fn find(
+        &self,
+        request: &RangeRequest,
+        cursor: Option<Cursor>,
+        budget: usize,
+    ) -> Result<Step<Found>, Refusal> {
+        assert!(budget > 0, "a step without a budget gets nowhere");
+        self.find_in(request, self.window(), cursor, &mut { budget })
+    }
+
+    /// The same, with the answer as a message.
     pub fn range(
         &self,
         request: &RangeRequest,
         cursor: Option<Cursor>,
         budget: usize,
     ) -> Result<Step, Refusal> {
-        assert!(budget > 0, "a step without a budget gets nowhere");
-        self.range_in(request, self.window(), cursor, &mut { budget })
+        Ok(self.find(request, cursor, budget)?.map(|found| found.response()))
     }
 
     /// Reads as if these were the revisions that can be read. Takes from `budget` what it looks at.
@@ -98,6 +117,16 @@ impl KeySpace {
         cursor: Option<Cursor>,
         budget: &mut usize,
     ) -> Result<Step, Refusal> {
+        Ok(self.find_in(request, window, cursor, budget)?.map(|found| found.response()))
+    }
+
+    fn find_in(
+        &self,
+        request: &RangeRequest,
+        window: Window,
+        cursor: Option<Cursor>,
+        budget: &mut usize,
+    ) -> Result<Step<Found>, Refusal> {
         check_range(request)?;
         let plan = Plan::new(request)?;
         let mut cursor = match cursor {
@@ -120,8 +149,8 @@ impl KeySpace {
         // The index knows the count of the present without a walk; one key needs no counting.
         let counted = at == self.revision() && !matches!(plan.keys, KeyRange::One(_));
         let count = if counted { self.index.count(plan.keys) } else { 0 };
-        let (next, pin, kvs) = (None, None, Vec::new());
-        Ok(Cursor { at, current: window.newest, next, pin, count, counted, matched: 0, kvs })
+        let (next, pin, pairs) = (None, None, Vec::new());
+        Ok(Cursor { at, current: window.newest, next, pin, count, counted, matched: 0, pairs })
     }
 
     /// Takes one step. Tells whether it was the last one.
@@ -152,8 +181,9 @@ impl KeySpace {
         let record = self.records.get(at);
         if plan.accepts(&record.view()) {
             cursor.matched += 1;
-            cursor.kvs.push(record.key_value());
-            plan.prune(&mut cursor.kvs);
+            let whole = !plan.request.keys_only || plan.sorts_by_value();
+            cursor.pairs.push(if whole { record.clone() } else { record.without_value() });
+            plan.prune(&mut cursor.pairs);
         }
     }
 }
@@ -169,19 +199,16 @@ impl Cursor {
         self.counted && self.has_enough(plan)
     }
 
-    fn answer(mut self, plan: &Plan<'_>) -> RangeResponse {
-        plan.sort(&mut self.kvs);
+    fn answer(self, plan: &Plan<'_>) -> Found {
+        let mut pairs = self.pairs;
+        plan.sort(&mut pairs);
         let limit = plan.limit.unwrap_or(usize::MAX);
-        self.kvs.truncate(limit);
-        if plan.request.keys_only {
-            self.kvs.iter_mut().for_each(|kv| kv.value.clear());
+        pairs.truncate(limit);
+        if plan.request.keys_only && plan.sorts_by_value() {
+            pairs.iter_mut().for_each(|pair| *pair = pair.without_value());
         }
-        RangeResponse {
-            header: Some(ResponseHeader { revision: self.current, ..Default::default() }),
-            kvs: self.kvs,
-            more: self.matched > limit,
-            count: i64::try_from(self.count).expect("keys fit in memory"),
-        }
+        let count = i64::try_from(self.count).expect("keys fit in memory");
+        Found { revision: self.current, pairs, more: self.matched > limit, count }
     }
 }
 
@@ -215,22 +242,29 @@ impl<'a> Plan<'a> {
             && inside(wish.min_create_revision, view.create, wish.max_create_revision)
     }
 
+    fn sorts_by_value(&self) -> bool {
+        matches!(self.sort, Some((SortTarget::Value, _)))
+    }
+
     /// Drops pairs that a sorted answer cannot hold, now and then, to keep what is gathered small.
-    fn prune(&self, kvs: &mut Vec<KeyValue>) {
+    fn prune(&self, pairs: &mut Vec<Record>) {
         let Some(limit) = self.limit.filter(|_| !self.first_win) else { return };
-        if kvs.len() / 2 > limit.max(64) {
-            self.sort(kvs);
-            kvs.truncate(limit);
+        if pairs.len() / 2 > limit.max(64) {
+            self.sort(pairs);
+            pairs.truncate(limit);
         }
     }
 
     /// Sorts pairs. They came in key order and the sort is stable, so equal ones stay in key order
     /// and every member answers alike.
-    fn sort(&self, kvs: &mut [KeyValue]) {
+    fn sort(&self, pairs: &mut [Record]) {
         let Some((target, direction)) = self.sort else { return };
-        kvs.sort_by(|a, b| match direction {
-            Direction::Up => compare(target, a, b),
-            Direction::Down => compare(target, b, a),
+        pairs.sort_by(|a, b| {
+            let (a, b) = (a.view(), b.view());
+            match direction {
+                Direction::Up => compare(target, &a, &b),
+                Direction::Down => compare(target, &b, &a),
+            }
         });
     }
 }
@@ -251,12 +285,12 @@ fn filters(request: &RangeRequest) -> bool {
         || request.max_create_revision != 0
 }
 
-fn compare(target: SortTarget, a: &KeyValue, b: &KeyValue) -> Ordering {
+fn compare(target: SortTarget, a: &View<'_>, b: &View<'_>) -> Ordering {
     match target {
-        SortTarget::Key => a.key.cmp(&b.key),
+        SortTarget::Key => a.key.cmp(b.key),
         SortTarget::Version => a.version.cmp(&b.version),
-        SortTarget::Create => a.create_revision.cmp(&b.create_revision),
-        SortTarget::Mod => a.mod_revision.cmp(&b.mod_revision),
-        SortTarget::Value => a.value.cmp(&b.value),
+        SortTarget::Create => a.create.cmp(&b.create),
+        SortTarget::Mod => a.modified.cmp(&b.modified),
+        SortTarget::Value => a.value.cmp(b.value),
     }
 }

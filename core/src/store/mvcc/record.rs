@@ -135,6 +135,11 @@ impl Record {
         (key, rest)
     }
 
+    /// The same pair with an empty value (KV-15).
+    pub fn without_value(&self) -> Self {
+        Self::new(&View { value: &[], ..self.view() }, &mut Vec::new())
+    }
+
     /// The encoded bytes, shared.
     pub fn bytes(&self) -> Bytes {
         Bytes::from_owner(self.clone())
