@@ -290,8 +290,7 @@ impl Member {
                     Reader::Peer { .. } => {}
                 }
             }
-            let more =
-                self.reads.wants_to_ask() || self.leases.wants_turn(self.raft.applied_index());
+            let more = self.reads.wants_to_ask() || self.wants_lease_turn();
             if !more || self.raft.leader().is_none() {
                 break;
             }

@@ -53,6 +53,7 @@ impl Alone {
             heartbeat: Ticks(10),
             election: Ticks(100),
             discard_batch: 1000,
+            kept_tail: 1000,
             lease_checkpoint: Ticks(30_000),
             seed: 1,
             planted: None,
@@ -92,7 +93,12 @@ impl Alone {
                     }
                     Output::Lease(id, life) => self.told.push((id.n, life)),
                     Output::Reply(id, why) => self.refused.push((id.n, why)),
-                    Output::Send(_) | Output::Readable(_) => {}
+                    Output::Send(_) | Output::Readable(_) | Output::Moved(_) => {}
+                    Output::Capture { .. }
+                    | Output::Release(_)
+                    | Output::Keep(_)
+                    | Output::Install(_)
+                    | Output::Forget(_) => panic!("there is nobody to send a snapshot to"),
                 }
             }
             if !writes.is_empty() {

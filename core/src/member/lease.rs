@@ -124,11 +124,6 @@ impl Leases {
         self.rounds.confirmed(round, index);
     }
 
-    /// Whether another turn leads somewhere.
-    pub fn wants_turn(&self, applied: Index) -> bool {
-        self.rounds.wants_to_ask() || self.rounds.has_ready(applied)
-    }
-
     /// Term or leader changed. Nothing of the former reign counts; whoever waits asks again.
     pub fn leader_changed(&mut self) {
         if !planted!(self.planted, Bug::EndByDeposedLeader) {
@@ -149,14 +144,13 @@ impl Member {
             self.learn_of_lease(&fact);
         }
         self.begin_reign();
-        if self.leases.clocks.wants_look(self.now) && !self.is_crowded() {
-            self.look_at_leases();
-        }
         if self.leases.calls.has_fresh() {
             self.put_lease_questions();
         }
-        for batch in self.leases.rounds.take_ready(self.raft.applied_index()) {
-            self.act_on(batch);
+        // While leadership is on its way to another member, nothing can be proposed: what is due
+        // waits until that has come to pass, or to nothing.
+        if !self.raft.is_handing_over() {
+            self.act_for_leases();
         }
         if self.raft.leads()
             && let Some(round) = self.leases.rounds.ask(self.now)
@@ -167,6 +161,22 @@ impl Member {
         self.tell_peers();
         for (n, life) in self.leases.calls.take_ready(self.raft.applied_index()) {
             self.answer_lease(n, life);
+        }
+    }
+
+    /// Whether another turn leads somewhere.
+    pub(super) fn wants_lease_turn(&self) -> bool {
+        let rounds = &self.leases.rounds;
+        let ready = rounds.has_ready(self.raft.applied_index());
+        rounds.wants_to_ask() || (ready && !self.raft.is_handing_over())
+    }
+
+    fn act_for_leases(&mut self) {
+        if self.leases.clocks.wants_look(self.now) && !self.is_crowded() {
+            self.look_at_leases();
+        }
+        for batch in self.leases.rounds.take_ready(self.raft.applied_index()) {
+            self.act_on(batch);
         }
     }
 
@@ -329,7 +339,8 @@ impl Member {
     /// A command of the leader itself: nobody waits for it.
     fn propose_own(&mut self, action: Action) {
         let command = Command { member: 0, boot: 0, n: 0, action: Some(action) };
-        self.raft.propose(Bytes::from(command.encode_to_vec()));
+        let taken = self.raft.propose(Bytes::from(command.encode_to_vec()));
+        assert!(taken.is_some() || cfg!(planted), "N1: who does not lead proposes for leases");
     }
 }
 
