@@ -135,6 +135,7 @@ impl ApplyThread {
         self.count(&effects.answers);
         self.replica.waiters.answer(effects.answers);
         self.image.push(effects.rows);
+        effects.facts.iter().for_each(|fact| self.replica.metrics.count_fact(fact));
         self.replica.inbox.push(Input::Applied { id: applied, facts: effects.facts });
         if !effects.held.is_empty() {
             self.replica.hold_back(|held| held.append(effects.held));

@@ -13,6 +13,7 @@ use quorate_core::api::Response;
 use quorate_core::api::etcdserverpb::response_op::Response as Operation;
 use quorate_core::api::etcdserverpb::{ResponseOp, TxnResponse};
 use quorate_core::raft::RoleKind;
+use quorate_core::store::Fact;
 
 use crate::serve::hub::Watchers;
 use crate::serve::peer::Peers;
@@ -45,6 +46,10 @@ pub struct Metrics {
     pub store_syncs: Histogram,
     /// Puts applied.
     pub puts: Counter,
+    /// Leases that began.
+    pub leases_granted: Counter,
+    /// Leases that ended, by whatever.
+    pub leases_revoked: Counter,
     /// Keys deleted.
     pub deletes: Counter,
     /// Ranges served.
@@ -109,6 +114,15 @@ impl Metrics {
             | Response::LeaseGrant(_)
             | Response::LeaseRevoke(_)
             | Response::Done => {}
+        }
+    }
+
+    /// Counts what an applied command meant for leases.
+    pub fn count_fact(&self, fact: &Fact) {
+        match fact {
+            Fact::LeaseGranted(..) => self.leases_granted.add(1),
+            Fact::LeaseRevoked(_) => self.leases_revoked.add(1),
+            Fact::LeaseRemaining(..) | Fact::Restored => {}
         }
     }
 
@@ -236,6 +250,9 @@ fn store(page: &mut Page, replica: &Replica) {
     page.gauge("etcd_debugging_mvcc_current_revision", "Present revision.", revision);
     page.gauge("etcd_debugging_mvcc_compact_revision", "Latest compaction.", compacted);
     page.gauge("etcd_debugging_mvcc_keys_total", "Live keys.", keys);
+    let (granted, revoked) = (metrics.leases_granted.get(), metrics.leases_revoked.get());
+    page.counter("etcd_debugging_lease_granted_total", "Leases granted.", granted);
+    page.counter("etcd_debugging_lease_revoked_total", "Leases revoked.", revoked);
     page.counter("etcd_mvcc_put_total", "Puts applied.", metrics.puts.get());
     page.counter("etcd_mvcc_delete_total", "Keys deleted.", metrics.deletes.get());
     page.counter("etcd_mvcc_range_total", "Ranges served.", metrics.ranges.get());
