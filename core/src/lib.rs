@@ -17,7 +17,7 @@
 //! (received snapshots on disk); [`store`] (the key space); [`actors`] and [`courier`] (how a driver
 //! strings them together).
 //!
-//! Not here: watchers, leases, users. Their rooms are named in `ARCHITECTURE.md`.
+//! Not here: users. Their rooms are named in `ARCHITECTURE.md`.
 
 #![no_std]
 #![forbid(unsafe_code)]

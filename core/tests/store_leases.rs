@@ -5,14 +5,17 @@ mod store_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_core::api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest, PutRequest};
+use quorate_core::api::etcdserverpb::request_op::Request as Op;
+use quorate_core::api::etcdserverpb::{
+    LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RequestOp, TxnRequest,
+};
 use quorate_core::api::wire::command::Action;
 use quorate_core::api::wire::{LeaseCheckpoint, LeaseEnd, LeaseRemaining};
 use quorate_core::api::{Refusal, Response};
 use quorate_core::random::Random;
 use quorate_core::store::{Fact, Span};
 use quorate_core::types::{Index, LeaseId, LeaseLife, Seconds};
-use store_support::{Disk, Node, load, pick, put};
+use store_support::{Disk, Node, delete, load, pick, put};
 
 const IDS: [i64; 6] = [1, 2, -1, i64::MIN, i64::MAX, 77];
 const KEYS: [&str; 7] = ["a", "b", "ba", "c", "d", "e", "f"];
@@ -192,6 +195,31 @@ fn a_lease_ends_in_one_revision_in_key_order() {
     assert_eq!(told, expected);
     assert_eq!(applied.facts, [Fact::LeaseRevoked(LeaseId(-5))]);
     assert!(applied.events.iter().all(|written| written.previous.is_some()));
+}
+
+/// The operations of a transaction attach and detach like those that stand alone (TX-11).
+#[test]
+fn a_transaction_moves_keys_between_leases() {
+    let operation = |request| RequestOp { request: Some(request) };
+    let put_in = |key, lease| operation(Op::RequestPut(PutRequest { lease, ..put(key, "") }));
+    let txn = |success| Action::Txn(TxnRequest { success, ..Default::default() });
+    let held = |node: &Node, id| {
+        let keys = node.store.keys_of(LeaseId(id)).map(|key| String::from_utf8(key.to_vec()));
+        keys.map(Result::unwrap).collect::<Vec<_>>().join(" ")
+    };
+    let mut node = Node::new();
+    node.run(grant(1, 10));
+    node.run(grant(-2, 10));
+    node.run(txn(vec![put_in("b", 1), put_in("a", 1), put_in("c", -2)]));
+    assert_eq!((held(&node, 1), held(&node, -2)), ("a b".into(), "c".into()));
+    let free = operation(Op::RequestDeleteRange(delete("c", "")));
+    node.run(txn(vec![put_in("a", -2), put_in("b", 0), free]));
+    assert_eq!((held(&node, 1), held(&node, -2)), (String::new(), "a".into()));
+    let refused = node.answer(txn(vec![put_in("b", 1), put_in("d", 9)]));
+    assert_eq!(refused, Err(Refusal::LeaseNotFound));
+    assert_eq!((held(&node, 1), held(&node, -2)), (String::new(), "a".into()), "nothing is done");
+    node.flush();
+    assert_eq!(held(&Node { store: load(&node.disk).unwrap(), ..node }, -2), "a");
 }
 
 #[test]
