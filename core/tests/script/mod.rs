@@ -11,11 +11,13 @@
 //!                                                                 up to a blank line: made anew
 //! ```
 //! `traces/README.md` explains the commands. Those about the wire and the cluster are in
-//! `cluster.rs`, those that a member carries out itself in `node.rs` and `snapshots.rs`.
+//! `cluster.rs`, those that a member carries out itself in `node.rs` and `snapshots.rs`, those about
+//! its watchers in `watch.rs`.
 
 mod cluster;
 mod node;
 mod snapshots;
+mod watch;
 
 use std::any::Any;
 use std::cell::Cell;

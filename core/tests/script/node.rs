@@ -17,7 +17,8 @@ use std::mem::take;
 use bytes::Bytes;
 use quorate_core::actors::{self, Answer, Waiters};
 use quorate_core::api::etcdserverpb::{
-    self, DeleteRangeRequest, PutRequest, RangeRequest, ResponseHeader,
+    self, CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp,
+    ResponseHeader, TxnRequest, request_op,
 };
 use quorate_core::api::{Refusal, Response};
 use quorate_core::courier::Order;
@@ -31,6 +32,7 @@ use quorate_core::wal::{
 };
 
 use super::snapshots::{self, Snapshots};
+use super::watch::{self, Watches};
 use super::{Words, number};
 
 const LAYOUT: Layout = Layout { segment_size: 1 << 16, planted: None };
@@ -55,6 +57,7 @@ pub struct Node {
     snapshots: Snapshots,
     /// Who waits, with the key that was asked for.
     waiters: Waiters<Bytes>,
+    watches: Watches,
 }
 
 impl Node {
@@ -85,6 +88,7 @@ impl Node {
             writes: Vec::new(),
             committed: Vec::new(),
             stored: store.clone(),
+            watches: Watches::new(&config, &store),
             store,
             snapshots: Snapshots::start(config.cluster, snap),
             waiters: Waiters::new(config.id, config.boot),
@@ -114,7 +118,7 @@ impl Node {
                 self.take_in([Input::Request(id, Request::MoveLeader(target))]);
             }
             "crash" => self.crash(),
-            "put" | "delete" | "get" => {
+            "put" | "delete" | "get" | "compact" => {
                 let mut requests = Vec::new();
                 while !words.0.is_empty() {
                     requests.push(self.request(verb, words)?);
@@ -130,6 +134,13 @@ impl Node {
                         self.take_in([request]);
                     }
                 }
+            }
+            "together" => {
+                let request = self.together(words)?;
+                self.take_in([request]);
+            }
+            verb if watch::VERBS.contains(&verb) => {
+                self.lines.extend(self.watches.run(verb, words, &self.store)?);
             }
             "view" => self.lines.push(view(&self.member.view())),
             "log" => self.lines.push(log(&self.disk.recover())),
@@ -246,6 +257,7 @@ impl Node {
         let entries = take(&mut self.committed);
         if !entries.is_empty() {
             let effects = actors::apply(&mut self.store, &entries);
+            self.watches.applied(effects.events, &self.store);
             for (id, answer) in &effects.answers {
                 self.answer(*id, answer);
             }
@@ -265,9 +277,29 @@ impl Node {
                 let delete = DeleteRangeRequest { key, ..Default::default() };
                 request::delete_range(id, delete, MAX_REQUEST_BYTES)
             }
+            "compact" => {
+                let revision = number(&key.escape_ascii().to_string())?;
+                let compact = CompactionRequest { revision, physical: false };
+                request::compact(id, compact, MAX_REQUEST_BYTES)
+            }
             _ => Ok(Request::Read),
         };
         Ok(Input::Request(id, request.map_err(|refusal: Refusal| refusal.to_string())?))
+    }
+
+    /// Puts in one transaction.
+    fn together(&mut self, words: &mut Words<'_>) -> Result<Input, String> {
+        let id = self.waiters.id();
+        self.waiters.wait(id, Bytes::new());
+        let mut success = Vec::new();
+        while !words.0.is_empty() {
+            let (key, value) = (words.bytes()?, words.bytes()?);
+            let put = PutRequest { key, value, ..Default::default() };
+            success.push(RequestOp { request: Some(request_op::Request::RequestPut(put)) });
+        }
+        let txn = TxnRequest { success, ..Default::default() };
+        let request = request::txn(id, txn, MAX_REQUEST_BYTES);
+        Ok(Input::Request(id, request.map_err(|refusal| refusal.to_string())?))
     }
 
     /// The first answer counts; whoever was told already is told nothing more.
