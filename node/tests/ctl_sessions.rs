@@ -51,11 +51,14 @@ const BAD_COMPARES: &str = "
     ver(\"a\") = \"0x1\" | ver(\"a\") = \"\" | ver(\"a\") = \" 1\" | \"a\" = \"b\"
     ver(\"a\") = \"9999999999999999999\" | c(\"\") = \"0\" | val('a') = '1'";
 
-const OPERATIONS: &str = "
+/// All of them in one transaction.
+const READS: &str = "
     get a | get \"a\" | g a | get \"spa ce\" | get a\"b | get \"a\"\"b\" | get \"a | get nothing
     get a --prefix | get a --prefix --keys-only | get a --prefix --limit=1 | get a b | get -- a
     get a --rev 2 | get a --prefix --print-value-only | get \"\" --prefix | get \"\\x61\"
-    get a --prefix --order DESCEND | get a --consistency s
+    get a --prefix --order DESCEND | get a --consistency s";
+
+const WRITES: &str = "
     put p v | put p w extra | put p \"a\\n\\\"b\\\"\" --prev-kv | put \"p\" \"\" --prev-kv
     put p --ignore-value=true x | put p v --lease 7 | put new --ignore-lease v
     del p --prev-kv | del p | del x z | del a --prefix --prev-kv | put a two";
@@ -73,10 +76,17 @@ fn transactions(run: &mut Session) {
         run.typed("txn", &format!("{compare}\n\nget a\n\nget no\nput seen 1\n\n"));
     }
     run.typed("txn", "c(\"a\") = \"2\"\n ver(\"a\") > \"5\" \n\n\n put seen 2\n\n");
-    for operation in lines(OPERATIONS).chain(lines(BAD_OPERATIONS)) {
-        for format in ["simple", "json", "fields"] {
+    for format in ["simple", "json", "fields"] {
+        let reads: Vec<_> = lines(READS).collect();
+        run.typed(&format!("txn -w {format}"), &format!("\n{}\n\n\n", reads.join("\n")));
+    }
+    for operation in lines(WRITES) {
+        for format in ["simple", "json"] {
             run.typed(&format!("txn -w {format}"), &format!("\n{operation}\n\n\n"));
         }
+    }
+    for operation in lines(BAD_OPERATIONS) {
+        run.typed("txn", &format!("\n{operation}\n\n\n"));
     }
     let several = "\nget a\nput n 1 --prev-kv\nget n\ndel n --prev-kv\nget n\n\nput not 1\n\n";
     for format in ["simple", "json", "fields", "table"] {
