@@ -234,25 +234,29 @@ fn members() {
 }
 
 #[test]
-fn cluster() {
-    compare("cluster", Servers::Etcd, |run| {
-        for line in lines("put a 1 | put b 2 | put a 3 | del b | put c 1") {
-            run.ctl(line);
-        }
+fn leaders() {
+    compare("leaders", Servers::Both, |run| {
         let members = run.ask("member list");
         let id = members.split(',').next().unwrap().to_owned();
+        run.formats(&format!("move-leader {id}"));
+        for line in lines("move-leader | move-leader zz | move-leader 77 | move-leader 77 78") {
+            run.ctl(line);
+        }
+        run.ctl(&format!("move-leader {}", "9".repeat(20)));
+    });
+}
+
+#[test]
+fn hashes() {
+    compare("hashes", Servers::Etcd, |run| {
         for line in lines(
-            "endpoint hashkv -w json | endpoint hashkv --rev 3 -w json | endpoint hashkv --rev 99
+            "put a 1 | put b 2 | put a 3 | del b | put c 1
+             endpoint hashkv -w json | endpoint hashkv --rev 3 -w json | endpoint hashkv --rev 99
              endpoint hashkv --rev 4 --cluster -w json | endpoint hashkv -w protobuf
              compaction 4 | endpoint hashkv -w json | endpoint hashkv --rev 5 -w json
              endpoint hashkv --rev 3 | endpoint hashkv --rev 3 -w json",
         ) {
             run.ctl(line);
         }
-        run.formats(&format!("move-leader {id}"));
-        for line in lines("move-leader | move-leader zz | move-leader 77 | move-leader 77 78") {
-            run.ctl(line);
-        }
-        run.ctl(&format!("move-leader {}", "9".repeat(20)));
     });
 }

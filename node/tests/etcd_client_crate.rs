@@ -60,7 +60,8 @@ on!(both, transactions);
 on!(both, compaction);
 on!(both, watches);
 on!(both, leases);
-on!(etcd, cluster);
+on!(both, members);
+on!(etcd, hashes);
 
 /// The text of a refusal.
 fn refusal<Answer: std::fmt::Debug>(answer: Result<Answer, Error>) -> String {
@@ -218,18 +219,26 @@ mod calls {
         Ok(())
     }
 
-    pub async fn cluster(mut client: Client) -> Done {
-        client.put("a", "1", None).await?;
+    pub async fn members(mut client: Client) -> Done {
         let status = client.status().await?;
         let members = client.member_list().await?;
         let member = &members.members()[0];
         assert_eq!((members.members().len(), member.id()), (1, status.leader()));
         assert!(!member.name().is_empty() && !member.client_urls().is_empty());
-        let hash = client.hash_kv(0).await?;
-        assert_eq!(hash.hash(), client.hash_kv(2).await?.hash());
         client.move_leader(status.leader()).await?;
         let text = refusal(client.move_leader(7).await);
         assert_eq!(text, "etcdserver: bad leader transferee");
+        Ok(())
+    }
+
+    pub async fn hashes(mut client: Client) -> Done {
+        let first = client.put("a", "1", None).await?.header().unwrap().revision();
+        let hash = client.hash_kv(0).await?.hash();
+        client.put("a", "2", None).await?;
+        assert_eq!(client.hash_kv(first).await?.hash(), hash);
+        assert_ne!(client.hash_kv(0).await?.hash(), hash);
+        let future = "etcdserver: mvcc: required revision is a future revision";
+        assert_eq!(refusal(client.hash_kv(first + 10).await), future);
         Ok(())
     }
 }
