@@ -119,7 +119,7 @@ impl Draw {
             store_every: self.between(5, 100) * MILLI,
             store_sync: if behind { 100 } else { self.between(100, 1000) } * MILLI,
             sweep: self.pick(&[1, 3, 10, 1000]),
-            sweep_pause: self.pick(&[1, 20, 200]) * MILLI,
+            sweep_pause: self.pick(&[1, 5, 10]) * MILLI,
             page: self.pick(&[1, 2, 5, 100]),
             checkpoint: self.pick(&[1, 2, 300]) * SECOND,
             watch_queue: self.pick(&[200, 1000, 10_000]),

@@ -265,7 +265,10 @@ impl World {
         let (member, own) = (self.clients.list[client].member, self.clients.list[client].sight.own);
         let keeper = &mut self.clients.list[at];
         let idle = keeper.script.is_empty() && keeper.pending.is_none();
-        (keeper.member, keeper.sight.own) = (member, own);
+        if idle {
+            keeper.member = member; // A call under way is at the member that it went to.
+        }
+        keeper.sight.own = own;
         let first = RENEWALS + number * RENEWALS_EACH;
         let renewal = |number| Op {
             number,
