@@ -1,7 +1,7 @@
 //! The simulator at the command line: one run, many runs, the hunt for planted bugs, shrinking.
 //!
-//! Exit codes: 0, everything held, or the failure is shrunk; 1, it did not; 2, the question could not
-//! be asked.
+//! Exit codes: 0, everything held, or the failure is shrunk; 1, it did not; 2, the question could
+//! not be asked.
 
 mod cli {
     pub mod bugs;

@@ -1,7 +1,7 @@
 //! A run as one page that can be looked at: lanes, messages, terms, faults, calls and the verdict.
 //!
 //! ```text
-//!   plan, trace lines, outcome --read--> Story --JSON--> template.html --> a page without a network
+//!   plan, trace lines, outcome --read--> Story --JSON--> template.html --> a page, no network
 //!
 //!   faults     |    [isolate leader]
 //!   n1 #### term 2 leads ####\ down |~~ term 3 ~~      arrows: messages

@@ -1,7 +1,7 @@
 //! The lines of a run, taken apart: when, in whose lane, of which kind, and what caused it.
 //!
 //! ```text
-//!   "   2.041337 n2 send 2 -> 1 @4 vote yes"      [2041337, lane 1, kind vote, "send 2 -> 1 @4 .."]
+//!   "   2.041337 n2 send 2 -> 1 @4 vote yes"      [2041337, lane 1, kind vote, "send 2 -> 1 .."]
 //!   "   2.043010 n1 receive 2 -> 1 @4 vote yes"   [2043010, lane 0, kind vote, place of the send]
 //! ```
 //! A message that arrives says the same as when it was sent, so the two are found by their words:

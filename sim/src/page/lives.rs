@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_fault_lasts_until_it_ends() {
         let events = events(&[
-            "0.000010 begin fault 3 when 2 sends accepts nth 3 after 1s for 800ms crash it, hits n1",
+            "0.000010 begin fault 3 when 2 accepts nth 3 after 1s for 800ms crash it, hits n1",
             "0.000020 begin fault 4 at 20us for 1s loss all 50000",
             "0.000030 end fault 3",
         ]);
