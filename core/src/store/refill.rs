@@ -61,9 +61,9 @@ impl Refill {
             let (key, value) = (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
             let row = Row { key, value: Some(value) };
             if row.key == position {
-                *held = Some(row)
+                *held = Some(row);
             } else {
-                rows.push(row)
+                rows.push(row);
             }
             Ok(())
         })?;

@@ -105,7 +105,7 @@ pub fn keys(changes: &[Written]) -> impl Iterator<Item = &[u8]> {
 /// A batch is whole transactions, each revision following the one before.
 pub fn check_batch(changes: &[Written], first: i64, last: i64) {
     let mains = || changes.iter().map(|change| change.at.main);
-    let (begin, end) = (mains().next().unwrap_or(first), mains().last().unwrap_or(first - 1));
+    let (begin, end) = (mains().next().unwrap_or(first), mains().next_back().unwrap_or(first - 1));
     assert!(begin == first && end == last, "T2: {begin}..={end} instead of {first}..={last}");
     let gap = changes.iter().zip(changes.iter().skip(1)).find(|(a, b)| !a.at.precedes(b.at));
     assert!(gap.is_none(), "T2: a gap in a batch: {gap:?}");
