@@ -9,6 +9,7 @@
 //! A write becomes durable in `sync` and nowhere else. `crash` keeps the disk and what `store` kept
 //! of the key space; all else is gone.
 
+mod history;
 mod lease;
 
 use std::collections::BTreeMap;
@@ -17,15 +18,15 @@ use std::mem::take;
 use bytes::Bytes;
 use quorate_core::actors::{self, Answer, Waiters};
 use quorate_core::api::etcdserverpb::{
-    self, CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp,
-    ResponseHeader, TxnRequest, request_op,
+    self, DeleteRangeRequest, PutRequest, RequestOp, ResponseHeader, TxnRequest, request_op,
 };
+use quorate_core::api::mvccpb::KeyValue;
 use quorate_core::api::{Refusal, Response};
 use quorate_core::courier::Order;
 use quorate_core::member::{Config, Input, Member, Output};
 use quorate_core::raft::{Entry, Envelope, View};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
-use quorate_core::store::{Step, Store};
+use quorate_core::store::{Held, Row, Step, Store};
 use quorate_core::types::{HardState, Index, LeaseId, NodeId, RequestId, Term, Ticks};
 use quorate_core::wal::{
     self, FileOp, Found, Identity, Layout, ReadDisk, Receipt, Recovered, Wal, Write,
@@ -54,6 +55,11 @@ pub struct Node {
     store: Store,
     /// The store's durable copy.
     stored: Store,
+    /// All rows that the store gave out, in order, and how many of them are in its copy.
+    rows: Vec<Row>,
+    stored_rows: usize,
+    /// Answers that wait for removal to be durable.
+    held: Held<Answer>,
     snapshots: Snapshots,
     /// Who waits, with the key that was asked for.
     waiters: Waiters<Bytes>,
@@ -70,10 +76,11 @@ impl Node {
         let identity = Identity { cluster: config.cluster, member: config.id };
         Wal::create(identity, LAYOUT, founding, &mut plan);
         disk.execute(plan);
-        Self::start(config, disk, Store::new(), Disk::default())
+        Self::start(config, disk, (Store::new(), Vec::new()), Disk::default())
     }
 
-    fn start(config: Config, mut disk: Disk, stored: Store, snap: Disk) -> Self {
+    fn start(config: Config, mut disk: Disk, copy: (Store, Vec<Row>), snap: Disk) -> Self {
+        let (stored, rows) = copy;
         let mut recovered = disk.recover();
         disk.execute(take(&mut recovered.repairs));
         let opened = snapshots::open(config.cluster, &snap, recovered.base, stored);
@@ -90,6 +97,9 @@ impl Node {
             stored: store.clone(),
             watches: Watches::new(&config, &store),
             store,
+            held: Held::default(),
+            stored_rows: rows.len(),
+            rows,
             snapshots: Snapshots::start(config.cluster, snap),
             waiters: Waiters::new(config.id, config.boot),
             config,
@@ -118,7 +128,7 @@ impl Node {
                 self.take_in([Input::Request(id, Request::MoveLeader(target))]);
             }
             "crash" => self.crash(),
-            "put" | "delete" | "get" | "compact" => {
+            "put" | "delete" | "get" => {
                 let mut requests = Vec::new();
                 while !words.0.is_empty() {
                     requests.push(self.request(verb, words)?);
@@ -141,6 +151,9 @@ impl Node {
             }
             verb if watch::VERBS.contains(&verb) => {
                 self.lines.extend(self.watches.run(verb, words, &self.store)?);
+            }
+            "txn" | "compact" | "sweep" | "past" | "changes" | "hash" => {
+                self.run_history(verb, words)?;
             }
             "view" => self.lines.push(view(&self.member.view())),
             "log" => self.lines.push(log(&self.disk.recover())),
@@ -168,7 +181,9 @@ impl Node {
     fn crash(&mut self) {
         let config = Config { boot: self.config.boot + 1, ..self.config.clone() };
         let snap = self.snapshots.files();
-        *self = Self::start(config, take(&mut self.disk), self.stored.clone(), snap);
+        self.rows.truncate(self.stored_rows);
+        let copy = (self.stored.clone(), take(&mut self.rows));
+        *self = Self::start(config, take(&mut self.disk), copy, snap);
         let last = self.member.view().last;
         self.lines.push(format!("restart {} last={last}", self.disk.recover().hard));
     }
@@ -239,7 +254,8 @@ impl Node {
 
     /// The store's files are synced.
     fn keep_store(&mut self) {
-        self.stored = self.store.clone();
+        (self.stored, self.stored_rows) = (self.store.clone(), self.rows.len());
+        self.removal_is_durable();
         match self.snapshots.refill.take() {
             Some(snapshot) => self.take_in([Input::Installed(snapshot)]),
             None => self.take_in([Input::Stored(self.stored.applied().index)]),
@@ -261,6 +277,8 @@ impl Node {
             for (id, answer) in &effects.answers {
                 self.answer(*id, answer);
             }
+            self.rows.extend(effects.rows);
+            self.held.append(effects.held);
             self.take_in([Input::Applied { id: self.store.applied(), facts: effects.facts }]);
         }
     }
@@ -276,11 +294,6 @@ impl Node {
             "delete" => {
                 let delete = DeleteRangeRequest { key, ..Default::default() };
                 request::delete_range(id, delete, MAX_REQUEST_BYTES)
-            }
-            "compact" => {
-                let revision = number(&key.escape_ascii().to_string())?;
-                let compact = CompactionRequest { revision, physical: false };
-                request::compact(id, compact, MAX_REQUEST_BYTES)
             }
             _ => Ok(Request::Read),
         };
@@ -312,7 +325,9 @@ impl Node {
             Answer::Applied(Ok(Response::DeleteRange(done))) => {
                 format!("deleted {}{}", done.deleted, at(&done.header))
             }
-            Answer::Applied(Ok(Response::Txn(done))) => format!("txn{}", at(&done.header)),
+            Answer::Applied(Ok(Response::Txn(done))) => {
+                format!("{}{}", history::told(done), at(&done.header))
+            }
             Answer::Applied(Ok(Response::Compact(done))) => {
                 format!("compacted{}", at(&done.header))
             }
@@ -333,18 +348,23 @@ impl Node {
     }
 
     fn read(&self, key: &Bytes) -> String {
-        let request = RangeRequest { key: key.clone(), ..Default::default() };
-        let Ok(Step::Done(found)) = self.store.range(&request, None, 1) else {
-            panic!("one key is read in one step");
+        let word = str::from_utf8(key).expect("keys of scripts are words");
+        let request = history::range(word).expect("a key, or a key and a revision");
+        let found = match self.store.range(&request, None, 1) {
+            Ok(Step::Done(found)) => found,
+            Ok(Step::More(_)) => panic!("one key is read in one step"),
+            Err(refusal) => return refusal.to_string(),
         };
-        let key = key.escape_ascii();
-        let told = found.kvs.first().map_or(format!("no {key}"), |kv| {
-            let (value, created, modified) =
-                (kv.value.escape_ascii(), kv.create_revision, kv.mod_revision);
-            format!("{key}={value} create={created} mod={modified} version={}", kv.version)
-        });
-        told + &at(&found.header)
+        let key = request.key.escape_ascii();
+        found.kvs.first().map_or(format!("no {key}"), pair) + &at(&found.header)
     }
+}
+
+/// A pair, and what is known of it.
+fn pair(kv: &KeyValue) -> String {
+    let KeyValue { key, value, create_revision, mod_revision, version, .. } = kv;
+    let (key, value) = (key.escape_ascii(), value.escape_ascii());
+    format!("{key}={value} create={create_revision} mod={mod_revision} version={version}")
 }
 
 fn at(header: &Option<ResponseHeader>) -> String {

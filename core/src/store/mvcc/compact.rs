@@ -85,11 +85,10 @@ impl Removal {
 
     fn left(&self) -> Left {
         match self.sweep {
-            Some(_) if self.pins.is_frozen() => Left::Pinned,
-            Some(_) => Left::More,
             None if self.finished == self.mark => Left::Nothing,
+            Some(_) | None if self.pins.is_frozen() => Left::Pinned,
             None if self.pins.hold() => Left::Pinned,
-            None => Left::More,
+            Some(_) | None => Left::More,
         }
     }
 }
@@ -124,11 +123,13 @@ impl KeySpace {
         let changes: Vec<(Revision, Record)> =
             changes.take(budget).map(|(at, record)| (at, record.clone())).collect();
         match changes.last() {
-            Some((last, _)) => {
+            Some((last, _)) if changes.len() == budget => {
                 let next = Revision { sub: last.sub + 1, ..*last };
                 self.removal.sweep = Some((target, next));
             }
-            None => (self.removal.sweep, self.removal.finished) = (None, Some(target)),
+            Some(_) | None => {
+                (self.removal.sweep, self.removal.finished) = (None, Some(target));
+            }
         }
         let mut gone = Vec::new();
         for (at, record) in changes {
