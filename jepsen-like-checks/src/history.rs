@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
 
 mod bytes;
 mod check;
+mod exchange;
 mod json;
 mod lease;
 mod message;
@@ -48,6 +49,7 @@ mod words;
 
 pub use bytes::ByteString;
 pub use check::Malformed;
+pub use exchange::Exchange;
 pub use json::{Kind, LINE_LIMIT, Problem, ReadError, Reader, Writer};
 pub use lease::{
     LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,

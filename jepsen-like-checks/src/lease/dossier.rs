@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use crate::history::{
-    History, KeyValue, Lease, LeaseEnd, Micros, Operation, Outcome, Request, Response,
+    Exchange, History, KeyValue, Lease, LeaseEnd, Micros, Operation, Outcome, Request, Response,
 };
 use crate::linearizable::Witness;
 use crate::model::kv::Refused;
@@ -144,38 +144,53 @@ fn subject(request: &Request) -> Option<Lease> {
 
 impl<'h> Dossier<'h> {
     fn add(&mut self, operation: &'h Operation) {
-        let refused = |reason: Refused| match &operation.outcome {
-            Outcome::Refused { refusal, .. } => refusal.message == reason.text(),
-            Outcome::Ok { .. } | Outcome::Unknown { .. } => false,
-        };
-        let asked = matches!(operation.outcome, Outcome::Unknown { .. });
-        match (&operation.request, operation.response()) {
-            (_, Some(Response::LeaseKeepAlive(told))) if told.ttl > 0 => {
+        match &operation.outcome {
+            Outcome::Ok { .. } => self.answered(operation),
+            Outcome::Refused { refusal, .. } => match Refused::of(&refusal.message) {
+                Some(Refused::LeaseExists) => self.lives.push(span(operation, 0)),
+                Some(Refused::LeaseNotFound) => self.deaths.push(span(operation, 0)),
+                Some(_) | None => {}
+            },
+            Outcome::Unknown { .. } => match &operation.request {
+                Request::LeaseKeepAlive(_) => self.attempts.push(span(operation, 0)),
+                Request::LeaseRevoke(_) => self.revokes.push(span(operation, 0)),
+                Request::Put(_)
+                | Request::Range(_)
+                | Request::DeleteRange(_)
+                | Request::Txn(_)
+                | Request::Compact(_)
+                | Request::LeaseGrant(_)
+                | Request::LeaseTimeToLive(_)
+                | Request::LeaseLeases(_) => {}
+            },
+        }
+    }
+
+    fn answered(&mut self, operation: &'h Operation) {
+        let Some(exchange) = operation.exchange() else { return };
+        match exchange {
+            Exchange::LeaseKeepAlive(_, told) if told.ttl > 0 => {
                 self.given.push(span(operation, told.ttl));
                 self.attempts.push(span(operation, told.ttl));
             }
-            (Request::LeaseKeepAlive(_), None) if asked => {
-                self.attempts.push(span(operation, 0));
-            }
-            (_, Some(Response::LeaseKeepAlive(_))) => self.deaths.push(span(operation, 0)),
-            (_, Some(Response::LeaseTimeToLive(told))) if told.ttl < 0 => {
+            Exchange::LeaseKeepAlive(..) => self.deaths.push(span(operation, 0)),
+            Exchange::LeaseTimeToLive(_, told) if told.ttl < 0 => {
                 self.deaths.push(span(operation, 0));
             }
-            (_, Some(Response::LeaseTimeToLive(_) | Response::Put(_))) => {
+            Exchange::LeaseTimeToLive(..) | Exchange::Put(..) => {
                 self.lives.push(span(operation, 0));
             }
-            (_, Some(Response::LeaseRevoke(_))) => {
+            Exchange::LeaseRevoke(..) => {
                 self.revokes.push(span(operation, 0));
                 self.deaths.push(span(operation, 0));
                 self.lives.push(span(operation, 0));
             }
-            (Request::LeaseRevoke(_), None) if asked => self.revokes.push(span(operation, 0)),
-            (Request::LeaseGrant(_), None) if refused(Refused::LeaseExists) => {
-                self.lives.push(span(operation, 0));
-            }
-            (Request::LeaseGrant(_), _) => {}
-            (_, None) if refused(Refused::LeaseNotFound) => self.deaths.push(span(operation, 0)),
-            (_, _) => {}
+            Exchange::Range(..)
+            | Exchange::DeleteRange(..)
+            | Exchange::Txn(..)
+            | Exchange::Compact(..)
+            | Exchange::LeaseGrant(..)
+            | Exchange::LeaseLeases(..) => {}
         }
     }
 }

@@ -28,6 +28,7 @@ mod claims;
 mod diagnose;
 mod gaps;
 mod keys;
+mod known;
 mod lives;
 mod order;
 mod outlook;

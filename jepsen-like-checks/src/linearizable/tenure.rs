@@ -43,13 +43,11 @@ impl Tenure {
         let recorded = operations.iter().any(|operation| {
             matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_))
         });
-        match nameless {
-            _ if !recorded && history.lease_ends().is_empty() => tenure.labels = used,
-            Some(invoked) => {
-                tenure.stray = used.into_iter().map(|lease| (lease, invoked)).collect();
-                tenure.granted.extend(&tenure.stray);
-            }
-            None => {}
+        if !recorded && history.lease_ends().is_empty() {
+            tenure.labels = used;
+        } else if let Some(invoked) = nameless {
+            tenure.stray = used.into_iter().map(|lease| (lease, invoked)).collect();
+            tenure.granted.extend(&tenure.stray);
         }
         tenure
     }

@@ -15,4 +15,5 @@ mod digest;
 pub mod kv;
 mod lease;
 mod map;
+mod refused;
 pub mod txn;

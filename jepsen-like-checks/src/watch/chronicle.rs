@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 
 use super::Evidence;
 use crate::history::{
-    ByteString, DeleteRangeRequest, DeleteRangeResponse, EventKind, History, KeyRange, KeyValue,
-    Lease, OpNumber, Operation, PutRequest, Request, Response, Revision, TxnOperation, TxnResult,
+    ByteString, DeleteRangeRequest, DeleteRangeResponse, EventKind, Exchange, History, KeyRange,
+    KeyValue, Lease, OpNumber, Operation, PutRequest, Revision, TxnOperation, TxnResult,
 };
 
 /// A change that is proven.
@@ -101,20 +101,27 @@ impl<'h> Chronicle<'h> {
     fn written(&mut self, operation: &'h Operation) {
         let mut draft =
             Draft { changes: Vec::new(), by: Evidence::Operation(operation.number), whole: true };
-        let revision = match (&operation.request, operation.response()) {
-            (Request::Put(asked), Some(Response::Put(told))) => {
+        let Some(exchange) = operation.exchange() else { return };
+        let revision = match exchange {
+            Exchange::Put(asked, told) => {
                 draft.put(asked);
                 told.revision
             }
-            (Request::DeleteRange(asked), Some(Response::DeleteRange(told))) => {
+            Exchange::DeleteRange(asked, told) => {
                 draft.delete(asked, told);
                 told.revision
             }
-            (Request::Txn(asked), Some(Response::Txn(told))) => {
+            Exchange::Txn(asked, told) => {
                 draft.branch(asked.branch(told.succeeded), &told.responses);
                 told.revision
             }
-            (_, _) => return,
+            Exchange::Range(..)
+            | Exchange::Compact(..)
+            | Exchange::LeaseGrant(..)
+            | Exchange::LeaseRevoke(..)
+            | Exchange::LeaseKeepAlive(..)
+            | Exchange::LeaseTimeToLive(..)
+            | Exchange::LeaseLeases(..) => return,
         };
         if draft.changes.is_empty() && draft.whole {
             return; // It changed nothing: the revision is somebody else's.
@@ -130,17 +137,24 @@ impl<'h> Chronicle<'h> {
     /// Notes what the pairs in an answer say of the revisions that wrote them.
     fn shown(&mut self, operation: &'h Operation) {
         let by = Evidence::Operation(operation.number);
-        match (&operation.request, operation.response()) {
-            (Request::Range(asked), Some(Response::Range(told))) if !asked.keys_only => {
+        let Some(exchange) = operation.exchange() else { return };
+        match exchange {
+            Exchange::Range(asked, told) if !asked.keys_only => {
                 told.kvs.iter().for_each(|pair| self.pair(pair, by));
             }
-            (_, Some(Response::Put(told))) => {
-                told.prev_kv.iter().for_each(|pair| self.pair(pair, by));
-            }
-            (_, Some(Response::DeleteRange(told))) => {
+            Exchange::Put(_, told) => told.prev_kv.iter().for_each(|pair| self.pair(pair, by)),
+            Exchange::DeleteRange(_, told) => {
                 told.prev_kvs.iter().for_each(|pair| self.pair(pair, by));
             }
-            (_, _) => {}
+            // What is inside of transactions may be their own writes; the judge of order holds it.
+            Exchange::Range(..)
+            | Exchange::Txn(..)
+            | Exchange::Compact(..)
+            | Exchange::LeaseGrant(..)
+            | Exchange::LeaseRevoke(..)
+            | Exchange::LeaseKeepAlive(..)
+            | Exchange::LeaseTimeToLive(..)
+            | Exchange::LeaseLeases(..) => {}
         }
     }
 

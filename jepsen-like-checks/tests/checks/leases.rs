@@ -61,10 +61,10 @@ fn well(from: u64, until: u64) -> Record {
     Record::Healthy(Healthy { from: Micros(from), until: Micros(until) })
 }
 
-fn check(operations: Vec<Operation>, facts: Vec<Record>) -> Result<Counters, Fault> {
+fn check(operations: Vec<Operation>, facts: Vec<Record>) -> Result<Counters, Box<Fault>> {
     let records = operations.into_iter().map(Record::Operation).chain(facts);
     let history = History::of(records).expect("well formed");
-    lease::check(&history, Bounds::default()).map_err(|fault| *fault)
+    lease::check(&history, Bounds::default())
 }
 
 #[test]

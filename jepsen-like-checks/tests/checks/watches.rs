@@ -89,7 +89,7 @@ fn damaged_watches_are_noticed() {
                 Record::Watch(watch) if watch.messages.len() > 3 => Some(watch),
                 _ => None,
             });
-            if !watch.is_some_and(|watch| damage(watch)) {
+            if !watch.is_some_and(damage) {
                 continue;
             }
             damaged += 1;

@@ -102,15 +102,16 @@ fn watch(
     let mut group = Vec::new();
     let first = usize::try_from(start.max(2) - 2).unwrap_or(0);
     let behind = first.min(to);
-    for place in behind..to {
-        let wanted = timeline[place].1.iter().filter(|event| request.wants(event));
+    for (place, (_, changes)) in timeline.iter().enumerate().take(to).skip(behind) {
+        let wanted = changes.iter().filter(|event| request.wants(event));
         group.extend(wanted.map(|event| shown(request, event)));
         let made = place + 1;
         now = now.max(at(made)) + rng.below(10);
         if !group.is_empty() && (rng.chance(700) || made == to) {
             let header = made.max(from).max(made + rng.below((to - made) as u64 + 1) as usize);
             now = now.max(at(header));
-            send(&mut messages, std::mem::take(&mut group), message(now, header), request, rng);
+            send(&mut messages, &group, &message(now, header), request, rng);
+            group.clear();
         } else if group.is_empty() && rng.chance(150) && made as i64 + 1 >= start {
             messages.push(message(now, made));
         }
@@ -159,8 +160,8 @@ fn shown(request: &WatchRequest, event: &WatchEvent) -> WatchEvent {
 /// Sends events, in parts if that is allowed.
 fn send(
     messages: &mut Vec<WatchMessage>,
-    events: Vec<WatchEvent>,
-    like: WatchMessage,
+    events: &[WatchEvent],
+    like: &WatchMessage,
     request: &WatchRequest,
     rng: &mut Rng,
 ) {

@@ -23,9 +23,9 @@ use super::super::{OrderFault, Rejection, Witness};
 use super::keys::{KeyId, Keys, Span};
 use super::role::{Role, possible};
 use crate::history::{
-    ByteString, DeleteRangeRequest, DeleteRangeResponse, History, Lease, LeaseEnd, Micros,
-    Operation, PutRequest, RangeRequest, RangeResponse, Request, Response, TxnOperation,
-    TxnRequest, TxnResponse, TxnResult,
+    ByteString, DeleteRangeRequest, DeleteRangeResponse, Exchange, History, Lease, LeaseEnd,
+    Micros, Operation, PutRequest, RangeRequest, RangeResponse, Request, TxnOperation, TxnRequest,
+    TxnResponse, TxnResult,
 };
 use crate::model::txn;
 
@@ -210,10 +210,10 @@ impl<'h> Case<'h> {
     }
 
     fn term(&mut self, op: usize, operation: &Operation) {
-        let (lease, begins) = match (&operation.request, operation.response()) {
-            (_, Some(Response::LeaseGrant(told))) => (told.lease, true),
-            (Request::LeaseRevoke(asked), Some(_)) => (asked.lease, false),
-            (_, Some(_) | None) => return,
+        let (lease, begins) = match operation.exchange() {
+            Some(Exchange::LeaseGrant(_, told)) => (told.lease, true),
+            Some(Exchange::LeaseRevoke(asked, _)) => (asked.lease, false),
+            Some(_) | None => return,
         };
         let at = operation.response().map_or(1, |response| response.revision().0);
         self.terms.push(Term { at, lease, op, begins });
@@ -223,15 +223,16 @@ impl<'h> Case<'h> {
     fn look(&mut self, op: usize, operation: &'h Operation, present: i64) {
         let wrote = matches!(Role::of(operation), Role::Write(_));
         let mut look = |at: i64, span, claim| self.looks.push(Look { at, op, span, claim });
-        match (&operation.request, operation.response()) {
-            (Request::Range(asked), Some(Response::Range(told))) => {
+        let Some(exchange) = operation.exchange() else { return };
+        match exchange {
+            Exchange::Range(asked, told) => {
                 let at = asked.revision.map_or(present, |revision| revision.0);
                 look(at, self.keys.span(asked.keys()), Claim::Range(asked, told));
             }
-            (Request::DeleteRange(asked), Some(Response::DeleteRange(told))) if !wrote => {
+            Exchange::DeleteRange(asked, told) if !wrote => {
                 look(present, self.keys.span(asked.keys()), Claim::Delete(asked, told));
             }
-            (Request::Txn(asked), Some(Response::Txn(told))) => {
+            Exchange::Txn(asked, told) => {
                 if !wrote {
                     look(present, self.keys.hull(asked), Claim::Txn(asked, told));
                 }
@@ -240,7 +241,14 @@ impl<'h> Case<'h> {
                     look(at, self.keys.span(asked.keys()), Claim::Range(asked, told));
                 });
             }
-            (_, _) => {}
+            Exchange::Put(..)
+            | Exchange::DeleteRange(..)
+            | Exchange::Compact(..)
+            | Exchange::LeaseGrant(..)
+            | Exchange::LeaseRevoke(..)
+            | Exchange::LeaseKeepAlive(..)
+            | Exchange::LeaseTimeToLive(..)
+            | Exchange::LeaseLeases(..) => {}
         }
     }
 
@@ -293,7 +301,13 @@ fn old_ranges<'h>(
             (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
                 old_ranges(asked.branch(told.succeeded), &told.responses, see);
             }
-            (_, _) => {}
+            (
+                TxnOperation::Put(_)
+                | TxnOperation::Range(_)
+                | TxnOperation::DeleteRange(_)
+                | TxnOperation::Txn(_),
+                _,
+            ) => {}
         }
     }
 }

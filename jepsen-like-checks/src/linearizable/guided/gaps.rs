@@ -29,7 +29,7 @@ use super::diagnose;
 use super::keys::{Keys, Span};
 use super::order::Order;
 use crate::history::{
-    KeyValue, Lease, Operation, RangeRequest, Request, Response, TxnOperation, TxnRequest,
+    Exchange, KeyValue, Lease, Operation, RangeRequest, Request, TxnOperation, TxnRequest,
     TxnResult,
 };
 
@@ -320,18 +320,22 @@ fn note<'h>(gaps: &mut [Gap<'h>], revision: i64, trace: Trace<'h>) {
 
 /// Visits all pairs that an answer shows, and whether they are without their values.
 pub(super) fn each_shown<'h>(operation: &'h Operation, see: &mut impl FnMut(&'h KeyValue, bool)) {
-    match (&operation.request, operation.response()) {
-        (_, Some(Response::Put(put))) => put.prev_kv.iter().for_each(|pair| see(pair, false)),
-        (_, Some(Response::DeleteRange(delete))) => {
-            delete.prev_kvs.iter().for_each(|pair| see(pair, false));
-        }
-        (Request::Range(asked), Some(Response::Range(told))) => {
+    let Some(exchange) = operation.exchange() else { return };
+    match exchange {
+        Exchange::Put(_, told) => told.prev_kv.iter().for_each(|pair| see(pair, false)),
+        Exchange::DeleteRange(_, told) => told.prev_kvs.iter().for_each(|pair| see(pair, false)),
+        Exchange::Range(asked, told) => {
             told.kvs.iter().for_each(|pair| see(pair, asked.keys_only));
         }
-        (Request::Txn(asked), Some(Response::Txn(told))) => {
+        Exchange::Txn(asked, told) => {
             each_of(asked.branch(told.succeeded), &told.responses, see);
         }
-        (_, _) => {}
+        Exchange::Compact(..)
+        | Exchange::LeaseGrant(..)
+        | Exchange::LeaseRevoke(..)
+        | Exchange::LeaseKeepAlive(..)
+        | Exchange::LeaseTimeToLive(..)
+        | Exchange::LeaseLeases(..) => {}
     }
 }
 

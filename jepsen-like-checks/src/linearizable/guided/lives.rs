@@ -48,11 +48,19 @@ impl Life {
     }
 }
 
+/// A grant without an answer: the revision behind which it can stand at the earliest, and when it
+/// was invoked.
+#[derive(Clone, Copy)]
+struct Maybe {
+    place: i64,
+    invoked: Micros,
+}
+
 /// What is possible for each lease at the present revision, and the way back.
 pub(super) struct Lives {
     lives: HashMap<Lease, Life>,
-    /// The revisions behind which the unanswered grants of a lease can stand, sorted.
-    maybe: HashMap<Lease, Vec<i64>>,
+    /// The unanswered grants of a lease.
+    maybe: HashMap<Lease, Vec<Maybe>>,
     trail: Vec<(i64, Lease, Life)>,
     /// Whether the history records leases at all. Mere labels never end.
     recorded: bool,
@@ -63,19 +71,23 @@ const MOST: usize = 6;
 
 impl Lives {
     pub(super) fn new(case: &Case<'_>, order: &Order) -> Self {
-        let mut maybe: HashMap<Lease, Vec<i64>> = HashMap::new();
+        let mut maybe: HashMap<Lease, Vec<Maybe>> = HashMap::new();
         for (op, operation) in case.operations.iter().enumerate() {
-            if let (Request::LeaseGrant(_), Outcome::Unknown { .. }) =
+            let (Request::LeaseGrant(_), Outcome::Unknown { .. }) =
                 (&operation.request, &operation.outcome)
-                && let Some(lease) = tenure::grants(operation)
-            {
-                maybe.entry(lease).or_default().push(order.floor(op));
+            else {
+                continue;
+            };
+            let grant = Maybe { place: order.floor(op), invoked: operation.invoked };
+            match tenure::grants(operation) {
+                Some(lease) => maybe.entry(lease).or_default().push(grant),
+                // Each lease that it may have made is one that no other grant names.
+                None => {
+                    let first = case.tenure.stray.iter().filter(|(_, at)| *at == grant.invoked);
+                    first.for_each(|(lease, _)| maybe.entry(*lease).or_default().push(grant));
+                }
             }
         }
-        for (lease, _) in &case.tenure.stray {
-            maybe.entry(*lease).or_default().push(1);
-        }
-        maybe.values_mut().for_each(|places| places.sort_unstable());
         let lives = case.tenure.labels.iter().map(|lease| (*lease, Life::LABEL)).collect();
         let recorded = case.tenure.labels.is_empty();
         Self { lives, maybe, trail: Vec::new(), recorded }
@@ -102,25 +114,32 @@ impl Lives {
         }
     }
 
-    /// Lets everything happen that may happen unseen behind a revision. A lease with keys cannot
-    /// end unseen.
-    fn unseen(&self, lease: Lease, life: Life, at: i64, free: bool) -> Life {
+    /// Lets everything happen that may happen unseen behind a revision and by a moment. A lease with
+    /// keys cannot end unseen.
+    fn unseen(&self, lease: Lease, life: Life, (at, by): (i64, Micros), free: bool) -> Life {
         let ended = if free && self.recorded { life.alive } else { None };
         let life = life.or(Life { alive: None, dead: ended });
-        let released =
-            self.maybe.get(&lease).map_or(0, |places| places.partition_point(|place| *place <= at));
+        let grants = self.maybe.get(&lease).map_or(&[][..], Vec::as_slice);
+        let released = |grant: &&Maybe| grant.place <= at && grant.invoked <= by;
+        let released = grants.iter().filter(released).count();
         let born = life.dead.map(|taken| taken + 1).filter(|taken| *taken <= released);
         life.or(Life { alive: born, dead: None })
     }
 
     /// Whether a write at a revision can use a lease that has keys or not.
     pub(super) fn can_use(&self, lease: Lease, revision: i64) -> bool {
-        self.unseen(lease, self.life(lease), revision - 1, true).alive.is_some()
+        let whenever = Micros(u64::MAX);
+        self.unseen(lease, self.life(lease), (revision - 1, whenever), true).alive.is_some()
     }
 
-    /// A write of this revision uses a lease.
-    pub(super) fn use_it(&mut self, revision: i64, lease: Lease) -> Result<(), Clash<'static>> {
-        let life = self.unseen(lease, self.life(lease), revision - 1, true);
+    /// A write of this revision, which was over by a moment, uses a lease.
+    pub(super) fn use_it(
+        &mut self,
+        revision: i64,
+        by: Micros,
+        lease: Lease,
+    ) -> Result<(), Clash<'static>> {
+        let life = self.unseen(lease, self.life(lease), (revision - 1, by), true);
         let alive = Some(life.alive.ok_or(Clash::Dead(lease))?);
         self.set(revision, lease, Life { alive, dead: None });
         Ok(())
@@ -128,7 +147,8 @@ impl Lives {
 
     /// A lease ends in this revision, with its keys.
     pub(super) fn end_it(&mut self, revision: i64, lease: Lease) -> Result<(), Clash<'static>> {
-        let life = self.unseen(lease, self.life(lease), revision - 1, false);
+        let whenever = Micros(u64::MAX);
+        let life = self.unseen(lease, self.life(lease), (revision - 1, whenever), false);
         let dead = Some(life.alive.ok_or(Clash::Dead(lease))?);
         self.set(revision, lease, Life { alive: None, dead });
         Ok(())
@@ -142,7 +162,7 @@ impl Lives {
         free: bool,
     ) -> Result<(), Clash<'static>> {
         let Some((Term { lease, begins, .. }, ..)) = terms.first().copied() else { return Ok(()) };
-        let life = self.unseen(lease, self.life(lease), at, free);
+        let life = self.life(lease);
         if !free {
             // Its keys say that it is alive all the while: it cannot begin, nor end without a trace.
             return Err(if begins { Clash::Alive(lease) } else { Clash::NothingAttached(lease) });
@@ -160,8 +180,9 @@ impl Lives {
     /// What is possible after these in any order that agrees with their times.
     fn ordered(&self, life: Life, at: i64, terms: &[(Term, Micros, Micros)]) -> Option<Life> {
         let mut all: Option<Life> = terms.is_empty().then_some(life);
-        for (place, (term, invoked, _)) in terms.iter().enumerate() {
-            let first = terms.iter().all(|(_, _, returned)| returned >= invoked);
+        for (place, (term, invoked, returned)) in terms.iter().enumerate() {
+            let first = terms.iter().all(|(_, _, other)| other >= invoked);
+            let life = self.unseen(term.lease, life, (at, *returned), true);
             let step = match term.begins {
                 true => Life { alive: life.dead, dead: None },
                 false => Life { alive: None, dead: life.alive },
@@ -171,7 +192,7 @@ impl Lives {
             }
             let rest: Vec<_> =
                 terms.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, t)| *t).collect();
-            let after = self.ordered(self.unseen(term.lease, step, at, true), at, &rest);
+            let after = self.ordered(step, at, &rest);
             all = all.map_or(after, |all| Some(after.map_or(all, |after| all.or(after))));
         }
         all

@@ -20,10 +20,9 @@ use std::ops::Range;
 use super::case::{By, Case, Change, Claim, Look, Write};
 use super::gaps::Gaps;
 use super::keys::{KeyId, Span};
+use super::known::{Fact, Known, Numbers, Place, Shown};
 use super::present::{Pair, Present};
-use crate::history::{
-    DeleteRangeRequest, KeyValue, PutRequest, Request, Response, TxnOperation, TxnResult,
-};
+use crate::history::{Exchange, KeyValue, Request, TxnOperation, TxnResult};
 
 /// How likely a change is to have happened at a gap. Smaller is likelier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -36,76 +35,6 @@ pub(super) enum Chance {
     Doubtful,
     /// It would contradict an answer.
     Never,
-}
-
-/// What an answer shows of a key at a revision.
-#[derive(Clone, Copy)]
-struct Fact {
-    at: i64,
-    /// How many hidden gaps are not above `at`.
-    gaps: usize,
-    shown: Shown,
-}
-
-#[derive(Clone, Copy)]
-enum Shown {
-    /// It held no pair.
-    Nothing,
-    /// It held a pair: a delete says that it removed it.
-    Something,
-    /// It held the pair with these numbers.
-    Pair(Numbers),
-}
-
-#[derive(Clone, Copy)]
-struct Numbers {
-    created: i64,
-    modified: i64,
-    version: i64,
-}
-
-impl From<&KeyValue> for Numbers {
-    fn from(pair: &KeyValue) -> Self {
-        let (created, modified) = (pair.create_revision.0, pair.mod_revision.0);
-        Self { created, modified, version: pair.version }
-    }
-}
-
-/// All that is known of one key, each list in the order of revisions.
-#[derive(Default)]
-struct Known {
-    facts: Vec<Fact>,
-    /// Revisions of puts that surely happened.
-    puts: Vec<i64>,
-    /// Revisions of deletes that surely happened and speak of the key.
-    deletes: Vec<i64>,
-    /// The first revision that an unknown put of the key can have made.
-    put_release: Option<i64>,
-    /// And an unknown delete of it.
-    delete_release: Option<i64>,
-    /// Whether leases or transactions may change it unseen, so that only what a later pair says of
-    /// itself counts.
-    tangled: bool,
-}
-
-/// A hidden gap, and the others around it.
-#[derive(Clone, Copy)]
-struct Place<'o> {
-    gap: i64,
-    hidden: &'o [i64],
-}
-
-impl Place<'_> {
-    /// Whether a write with this release can fill a later hidden gap, not above `up_to`.
-    fn is_followed(self, release: Option<i64>, up_to: i64) -> bool {
-        release.is_some_and(|release| any_within(self.hidden, self.gap.max(release - 1), up_to))
-    }
-}
-
-/// Whether one of some sorted revisions is above `after` and not above `up_to`.
-fn any_within(revisions: &[i64], after: i64, up_to: i64) -> bool {
-    let next = revisions.partition_point(|revision| *revision <= after);
-    revisions.get(next).is_some_and(|revision| *revision <= up_to)
 }
 
 /// What is known of the keys that unknown writes can touch.
@@ -194,28 +123,32 @@ impl Outlook {
         let By::Operation(op) = write.by else { return };
         let (revision, before) = (write.revision, write.revision - 1);
         let operation = &case.operations[op];
-        match (&operation.request, operation.response()) {
-            (Request::Put(PutRequest { prev_kv, .. }), Some(Response::Put(told))) => {
+        let Some(exchange) = operation.exchange() else { return };
+        match exchange {
+            Exchange::Put(asked, told) => {
                 self.put(revision, write.span);
-                if *prev_kv {
+                if asked.prev_kv {
                     self.list(case, before, write.span, told.prev_kv.as_slice(), true);
                 }
             }
-            (
-                Request::DeleteRange(DeleteRangeRequest { prev_kv, .. }),
-                Some(Response::DeleteRange(told)),
-            ) => {
+            Exchange::DeleteRange(asked, told) => {
                 self.delete(revision, write.span);
-                if *prev_kv {
+                if asked.prev_kv {
                     self.list(case, before, write.span, &told.prev_kvs, true);
                 } else if write.span == Span::one(write.span.from) {
                     self.note(before, write.span, |_| Some(Shown::Something));
                 }
             }
-            (Request::Txn(asked), Some(Response::Txn(told))) => {
+            Exchange::Txn(asked, told) => {
                 self.branch(case, revision, asked.branch(told.succeeded), &told.responses);
             }
-            (_, _) => {}
+            Exchange::Range(..)
+            | Exchange::Compact(..)
+            | Exchange::LeaseGrant(..)
+            | Exchange::LeaseRevoke(..)
+            | Exchange::LeaseKeepAlive(..)
+            | Exchange::LeaseTimeToLive(..)
+            | Exchange::LeaseLeases(..) => {}
         }
     }
 
@@ -390,117 +323,4 @@ fn leased(case: &Case<'_>) -> Vec<KeyId> {
         }
     }
     keys
-}
-
-/// A change that another unknown write must undo, if one can.
-fn doubtful(possible: bool) -> Chance {
-    if possible { Chance::Doubtful } else { Chance::Never }
-}
-
-impl Known {
-    fn next_fact(&self, gap: i64) -> Option<Fact> {
-        self.facts.get(self.facts.partition_point(|fact| fact.at < gap)).copied()
-    }
-
-    fn pinned(&self, at: i64) -> i64 {
-        let before = self.facts.partition_point(|fact| fact.at < at);
-        let pins = |fact: &&Fact| !matches!(fact.shown, Shown::Something);
-        self.facts[..before].iter().rev().find(pins).map_or(0, |fact| fact.at)
-    }
-
-    /// Whether the next answer shows a pair that is older than the gap.
-    fn is_untouched(&self, gap: i64) -> bool {
-        match self.next_fact(gap).map(|fact| fact.shown) {
-            Some(Shown::Pair(pair)) => pair.modified < gap,
-            Some(Shown::Nothing | Shown::Something) | None => false,
-        }
-    }
-
-    /// Whether the next answer shows a life that began before the gap.
-    fn is_alive_throughout(&self, gap: i64) -> bool {
-        match self.next_fact(gap).map(|fact| fact.shown) {
-            Some(Shown::Pair(pair)) => pair.created <= gap,
-            Some(Shown::Nothing | Shown::Something) | None => false,
-        }
-    }
-
-    /// The chance that a lease takes the key with it.
-    fn end(&self, gap: i64) -> Chance {
-        if self.is_alive_throughout(gap) {
-            return Chance::Never;
-        }
-        match self.next_fact(gap) {
-            Some(Fact { shown: Shown::Nothing, at, .. }) if !self.is_settled(gap, at) => {
-                Chance::Needed(at)
-            }
-            Some(_) | None => Chance::Free,
-        }
-    }
-
-    /// The chance of a put of the key.
-    fn put(&self, place: Place<'_>, held: Option<Pair<'_>>) -> Chance {
-        let Place { gap, .. } = place;
-        let Some(fact) = self.next_fact(gap) else { return Chance::Free };
-        if self.tangled {
-            return if self.is_untouched(gap) { Chance::Never } else { Chance::Free };
-        }
-        let seen = match fact.shown {
-            Shown::Nothing => return self.before_death(place, fact.at),
-            Shown::Something if held.is_none() && !any_within(&self.puts, gap, fact.at) => {
-                return Chance::Needed(fact.at);
-            }
-            Shown::Something => return Chance::Free,
-            Shown::Pair(seen) if seen.modified < gap => return Chance::Never,
-            Shown::Pair(seen) if seen.created > gap => {
-                return self.before_death(place, seen.created - 1);
-            }
-            Shown::Pair(seen) => seen,
-        };
-        // Without the life that is seen later, an earlier choice was wrong.
-        let alive = held.filter(|pair| pair.created == seen.created);
-        match alive.map(|pair| self.missing(gap, pair, seen)) {
-            Some(missing) if missing > 0 => Chance::Needed(seen.modified),
-            Some(_) | None => Chance::Never,
-        }
-    }
-
-    /// The chance of a delete of the key, which holds a pair.
-    fn delete(&self, place: Place<'_>, held: Pair<'_>) -> Chance {
-        let Place { gap, .. } = place;
-        assert!(held.modified < gap, "the state is the one before the gap");
-        let Some(fact) = self.next_fact(gap) else { return Chance::Free };
-        if self.tangled {
-            return if self.is_alive_throughout(gap) { Chance::Never } else { Chance::Free };
-        }
-        let by = match fact.shown {
-            Shown::Nothing => fact.at,
-            Shown::Pair(seen) if seen.created > gap => seen.created - 1,
-            Shown::Pair(_) => return Chance::Never,
-            Shown::Something if any_within(&self.puts, gap, fact.at) => return Chance::Free,
-            Shown::Something => return doubtful(place.is_followed(self.put_release, fact.at)),
-        };
-        // Where it is deleted or put again anyway, this need not be the delete that counts.
-        if self.is_settled(gap, by) { Chance::Free } else { Chance::Needed(by) }
-    }
-
-    /// A put of a key that is gone at a later revision.
-    fn before_death(&self, place: Place<'_>, by: i64) -> Chance {
-        if self.is_settled(place.gap, by) {
-            return Chance::Free;
-        }
-        doubtful(place.is_followed(self.delete_release, by))
-    }
-
-    /// Whether a later write that surely happened decides whether the key is gone.
-    fn is_settled(&self, gap: i64, by: i64) -> bool {
-        any_within(&self.deletes, gap, by) || any_within(&self.puts, gap, by)
-    }
-
-    /// How many puts there must be, from the gap on, beside those that are known.
-    fn missing(&self, gap: i64, held: Pair<'_>, seen: Numbers) -> i64 {
-        let from = self.puts.partition_point(|put| *put < gap);
-        let to = self.puts.partition_point(|put| *put <= seen.modified);
-        let known = i64::try_from(to.saturating_sub(from)).unwrap_or(i64::MAX);
-        seen.version.saturating_sub(held.version).saturating_sub(known)
-    }
 }

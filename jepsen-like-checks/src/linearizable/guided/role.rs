@@ -4,7 +4,8 @@
 
 use super::super::{OrderFault, Rejection, Witness, telling};
 use crate::history::{
-    Operation, Outcome, PutRequest, Request, Response, Revision, TxnOperation, TxnResult, changed,
+    Exchange, Operation, Outcome, PutRequest, Request, Response, Revision, TxnOperation, TxnResult,
+    changed,
 };
 use crate::model::kv::{MOST_TTL, Refused};
 use crate::model::txn;
@@ -106,19 +107,19 @@ pub(super) fn possible(operation: &Operation, role: Role) -> Result<(), Box<Reje
     if let Some(reason) = forbidden(operation, revision) {
         return Err(OrderFault::MustBeRefused(Witness::from(operation), reason).into());
     }
-    match (&operation.request, operation.response()) {
-        (Request::Txn(asked), Some(Response::Txn(told)))
+    match operation.exchange() {
+        Some(Exchange::Txn(asked, told))
             if !is_shaped(asked.branch(told.succeeded), &told.responses) =>
         {
             Err(OrderFault::WrongShape(Witness::from(operation)).into())
         }
-        (Request::LeaseGrant(asked), Some(Response::LeaseGrant(told)))
+        Some(Exchange::LeaseGrant(asked, told))
             if told.ttl < asked.ttl.max(1)
                 || asked.lease.is_some_and(|lease| lease != told.lease) =>
         {
             Err(OrderFault::WrongGrant(Witness::from(operation), told.lease, told.ttl).into())
         }
-        (_, _) => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -32,7 +32,7 @@ use super::order::Order;
 use super::present::Present;
 use super::script;
 use super::stock::{Concern, Pick, Stock};
-use crate::history::{KeyValue, Lease, Micros, Outcome};
+use crate::history::{KeyValue, Lease, Micros, Operation};
 use crate::linearizable::tenure;
 
 /// What the replay came to.
@@ -186,7 +186,7 @@ impl<'c, 'h> Search<'c, 'h> {
             By::Operation(op) => Some(&self.case.operations[op]),
             By::Told(_) | By::Expiry(_) => None,
         };
-        self.serve(write.change, operation.map(|operation| &operation.outcome))
+        self.serve(write.change, operation)
             .map_err(|clash| self.clash(write.by, self.revision - 1, write.span, clash))?;
         let asked = operation.map(|operation| (&operation.request, operation.response()));
         claims::write(self.case, &mut self.present, write, asked)
@@ -194,19 +194,21 @@ impl<'c, 'h> Search<'c, 'h> {
     }
 
     /// Holds the leases that a write needs against what is known of them.
-    fn serve(&mut self, change: Change<'h>, outcome: Option<&'h Outcome>) -> Result<(), Clash<'h>> {
+    fn serve(
+        &mut self,
+        change: Change<'h>,
+        operation: Option<&'h Operation>,
+    ) -> Result<(), Clash<'h>> {
+        let by = operation.and_then(Operation::returned).unwrap_or(Micros(u64::MAX));
+        let use_it = |lease| self.lives.use_it(self.revision, by, lease);
         match change {
-            Change::Put { lease, .. } => {
-                lease.map_or(Ok(()), |lease| self.lives.use_it(self.revision, lease))
-            }
-            Change::Keep(put) => {
-                put.lease.map_or(Ok(()), |lease| self.lives.use_it(self.revision, lease))
-            }
+            Change::Put { lease, .. } => lease.map_or(Ok(()), use_it),
+            Change::Keep(put) => put.lease.map_or(Ok(()), use_it),
             Change::End(lease) => self.lives.end_it(self.revision, lease),
             Change::Txn(txn) => {
-                let Some(Outcome::Ok { response, .. }) = outcome else { return Ok(()) };
-                let leases = tenure::used_by(txn, response);
-                leases.into_iter().try_for_each(|lease| self.lives.use_it(self.revision, lease))
+                let leases = operation.and_then(Operation::response);
+                let leases = leases.map_or_else(Vec::new, |told| tenure::used_by(txn, told));
+                leases.into_iter().try_for_each(use_it)
             }
             Change::Delete(_) => Ok(()),
         }
@@ -247,7 +249,10 @@ impl<'c, 'h> Search<'c, 'h> {
                 if !self.present.has_changed(self.revision) {
                     return Err(Clash::NoWriter);
                 }
-                leases.into_iter().try_for_each(|lease| self.lives.use_it(self.revision, lease))
+                let whenever = Micros(u64::MAX);
+                leases
+                    .into_iter()
+                    .try_for_each(|lease| self.lives.use_it(self.revision, whenever, lease))
             }
             Change::Keep(put) => {
                 self.serve(change, None)?;
