@@ -101,6 +101,11 @@ pub fn timeline(shape: Shape, seed: u64) -> (History, Vec<(u64, Vec<WatchEvent>)
     if shape.leases == 0 {
         state = state.granted(lease(7), 60).expect("the first of its kind");
     }
+    // A store never chooses an id that some client chooses by itself.
+    for id in 1..=4 {
+        let granted = state.granted(lease(id), 60).expect("the first of its kind");
+        state = granted.end_lease(lease(id)).expect("it was granted");
+    }
     let mut records: Vec<Option<Record>> = slots.iter().map(|_| None).collect();
     let mut events = Vec::new();
     for slot in order {
@@ -298,7 +303,7 @@ fn put(shape: Shape, rng: &mut Rng, number: u64) -> PutRequest {
     let attach = if shape.leases == 0 {
         rng.chance(100).then(|| lease(7))
     } else {
-        rng.chance(300).then(|| lease(1 + rng.signed(4)))
+        rng.chance(300).then(|| lease(1 + rng.signed(6)))
     };
     let keeps = shape.txns > 0 && rng.chance(100);
     let value = if keeps { String::new() } else { format!("v{}", number % shape.values) };

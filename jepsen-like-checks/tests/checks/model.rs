@@ -202,8 +202,8 @@ fn a_stale_member_answers_from_its_own_revision() {
     assert_eq!(read_as_of(&state, Revision(2), &ahead), Err(Refused::FutureRevision));
 }
 
-fn step(state: &State, request: Request) -> (State, Response) {
-    state.step(&request).unwrap_or_else(|refused| panic!("{request}: {refused}"))
+fn step(state: &State, request: &Request) -> (State, Response) {
+    state.step(request).unwrap_or_else(|refused| panic!("{request}: {refused}"))
 }
 
 fn put(key: &str, value: &str) -> PutRequest {
@@ -220,13 +220,14 @@ fn compare(key: &str, end: &str, result: Comparison, target: Target) -> Compare 
 
 /// Whether a compare holds in a state with a = 1 (twice put, with lease 7) and b = 2.
 fn held(compare: Compare) -> bool {
-    let state = State::new().granted(Lease::new(7).unwrap(), 5).unwrap();
-    let (state, _) = step(&state, Request::Put(put("a", "0")));
+    let seven = crate::generate::lease(7);
+    let state = State::new().granted(seven, 5).expect("the first of its kind");
+    let (state, _) = step(&state, &Request::Put(put("a", "0")));
     let leased = PutRequest { lease: Lease::new(7), ..put("a", "1") };
-    let (state, _) = step(&state, Request::Put(leased));
-    let (state, _) = step(&state, Request::Put(put("b", "2")));
+    let (state, _) = step(&state, &Request::Put(leased));
+    let (state, _) = step(&state, &Request::Put(put("b", "2")));
     let txn = TxnRequest { compare: vec![compare], ..TxnRequest::default() };
-    match step(&state, Request::Txn(txn)).1 {
+    match step(&state, &Request::Txn(txn)).1 {
         Response::Txn(told) => told.succeeded,
         other => panic!("{other:?}"),
     }
@@ -260,7 +261,7 @@ fn compares_look_at_pairs_and_at_missing_ones() {
 
 #[test]
 fn a_transaction_reads_its_own_writes_and_has_one_revision() {
-    let (state, _) = step(&State::new(), Request::Put(put("a", "0")));
+    let (state, _) = step(&State::new(), &Request::Put(put("a", "0")));
     let nested = TxnRequest {
         // On the state before all of it, though a is put again before this is reached (TX-2).
         compare: vec![compare("a", "", Comparison::Equal, Target::Version(1))],
@@ -279,7 +280,7 @@ fn a_transaction_reads_its_own_writes_and_has_one_revision() {
         ],
         failure: vec![],
     };
-    let (after, told) = step(&state, Request::Txn(txn));
+    let (after, told) = step(&state, &Request::Txn(txn));
     let Response::Txn(told) = told else { panic!("{told:?}") };
     assert_eq!((told.revision, after.revision()), (Revision(3), Revision(3)));
     let range = |at: usize| match &told.responses[at] {
@@ -317,7 +318,7 @@ fn a_transaction_is_refused_as_a_whole() {
         success: vec![put("a"), nest(vec![put("b")], vec![put("b")])],
         failure: vec![put("a"), delete("b"), delete("b")],
     };
-    assert_eq!(step(&State::new(), Request::Txn(fine)).0.revision(), Revision(2));
+    assert_eq!(step(&State::new(), &Request::Txn(fine)).0.revision(), Revision(2));
     let ahead = RangeRequest { revision: Some(Revision(2)), ..get("a") };
     assert_eq!(wrong(vec![put("a"), TxnOperation::Range(ahead)], vec![]), Refused::FutureRevision);
     let leased = PutRequest { lease: Lease::new(7), ..self::put("b", "x") };
@@ -340,7 +341,7 @@ fn compaction_gives_up_the_past_below_its_mark() {
     assert_eq!(compact(&empty, 2).unwrap_err(), Refused::FutureRevision);
     let state = ["1", "2", "3"]
         .iter()
-        .fold(empty, |state, value| step(&state, Request::Put(put("a", value))).0);
+        .fold(empty, |state, value| step(&state, &Request::Put(put("a", value))).0);
     let state = compact(&state, 3).unwrap();
     assert_eq!((state.mark(), state.revision()), (Some(Revision(3)), Revision(4)));
     let at = |revision| RangeRequest { revision: Some(Revision(revision)), ..get("a") };
@@ -349,7 +350,7 @@ fn compaction_gives_up_the_past_below_its_mark() {
     assert_eq!((read(3), read(4)), (Ok(()), Ok(())));
     // A member that has not come so far may still show it.
     assert!(read_as_of(&state, Revision(4), &at(2)).is_ok());
-    let (state, _) = step(&state, Request::Put(put("a", "4")));
+    let (state, _) = step(&state, &Request::Put(put("a", "4")));
     assert_eq!(read_as_of(&state, Revision(5), &at(2)), Err(Refused::Compacted));
 }
 
@@ -359,12 +360,12 @@ fn a_lease_takes_its_keys_with_it_in_key_order() {
     let state = State::new().granted(seven, 5).unwrap();
     let state = ["c", "a", "b"].iter().fold(state, |state, key| {
         let put = PutRequest { lease: Some(seven), ..put(key, "x") };
-        step(&state, Request::Put(put)).0
+        step(&state, &Request::Put(put)).0
     });
     // Put again without it, a key is not attached any more (KV-18); kept, it is.
-    let (state, _) = step(&state, Request::Put(put("b", "y")));
+    let (state, _) = step(&state, &Request::Put(put("b", "y")));
     let keep = PutRequest { ignore_lease: true, ..put("c", "z") };
-    let (state, _) = step(&state, Request::Put(keep));
+    let (state, _) = step(&state, &Request::Put(keep));
     assert_eq!(state.attached(seven), ["a".into(), "c".into()]);
     let after = state.end_lease(seven).unwrap();
     assert_eq!(after.revision(), Revision(7));
