@@ -8,16 +8,17 @@
 //!   Input --> Member --> Persist --> Wal    --> file operations --> receipt --> Member
 //!               |                                                      (Input::Persisted)
 //!               +------> Apply   --> Store  --> replies, rows   --> Input::Applied
+//!               |                      +-----> changes --> Hub --> messages to watchers
 //!               +------> Send    --> another member's Input::Receive
 //! ```
 //!
 //! Reading order: [`types`] (a newtype per quantity), [`random`], [`mod@planted`]; [`api`] (the
 //! wire messages and what a client may be refused), [`request`] (the life of a request);
 //! [`raft`] (consensus), [`member`] (consensus with its clients); [`wal`] (the log on disk), [`snap`]
-//! (received snapshots on disk); [`store`] (the key space); [`actors`] and [`courier`] (how a driver
-//! strings them together).
+//! (received snapshots on disk); [`store`] (the key space and its leases), [`watch`] (who is told of
+//! its changes); [`actors`] and [`courier`] (how a driver strings them together).
 //!
-//! Not here: users. Their rooms are named in `ARCHITECTURE.md`.
+//! Not here: users.
 
 #![no_std]
 #![forbid(unsafe_code)]
