@@ -15,13 +15,13 @@ use store_support::{Disk, Node, put};
 
 /// A store of a member, loaded from a disk, with a bug in it.
 fn loaded(disk: &Disk, planted: Option<Bug>, member: u64) -> Store {
-    let mut loader = Loader::planted(planted, NodeId(member));
+    let mut loader = Loader::with_planted(planted, NodeId(member));
     disk.iter().for_each(|(key, value)| loader.row(key, value).unwrap());
     loader.finish().unwrap()
 }
 
 fn node(planted: Option<Bug>, member: u64) -> Node {
-    Node { store: loaded(&Disk::new(), planted, member), ..Node::new() }
+    Node { store: Store::with_planted(planted, NodeId(member)), ..Node::new() }
 }
 
 fn grant(node: &mut Node, id: i64) {

@@ -200,6 +200,21 @@ async fn leases_and_attachments_survive_a_kill() {
     assert_eq!(left, ["key of 5"]);
 }
 
+/// A stream that asks nothing learns at once that its server stops (NL-4).
+#[tokio::test]
+async fn an_idle_stream_ends_with_its_server() {
+    let mut member = Server::single();
+    member.run();
+    let client = member.client().await;
+    let mut stream = KeepAlive::open(&client).await;
+    assert_eq!(stream.renew(7).await.unwrap(), 0);
+    let stopped = tokio::task::spawn_blocking(move || member.stop("TERM"));
+    let status = stream.answer().await.unwrap_err();
+    let told = (status.code(), status.message());
+    assert_eq!(told, (Code::Unavailable, "etcdserver: server stopped"));
+    assert!(stopped.await.unwrap().success());
+}
+
 /// Many leases on one stream: answers come in the order of the questions.
 #[tokio::test]
 async fn a_stream_through_a_follower_keeps_many_leases_alive() {

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use quorate_core::actors::{self, Answer};
 use quorate_core::api::Unavailable;
 use quorate_core::types::{NodeId, RequestId};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// Requests that may wait at a time.
 const LIMIT: usize = 65_536;
@@ -22,6 +22,8 @@ const LIMIT_BYTES: usize = 512 << 20;
 pub struct Waiters {
     table: Mutex<Table>,
     bytes: AtomicUsize,
+    /// Whether the member stops, for those who wait for nothing else.
+    stopping: watch::Sender<bool>,
 }
 
 struct Table {
@@ -43,7 +45,8 @@ impl Waiters {
     pub fn new(member: NodeId, boot: u64) -> Self {
         let waiters = actors::Waiters::new(member, boot);
         let table = Table { waiters, stopped: false };
-        Self { table: Mutex::new(table), bytes: AtomicUsize::new(0) }
+        let stopping = watch::Sender::new(false);
+        Self { table: Mutex::new(table), bytes: AtomicUsize::new(0), stopping }
     }
 
     /// Takes a place, if there is one.
@@ -94,6 +97,14 @@ impl Waiters {
         table.stopped = true;
         // A dropped sender is an answer too: see `Place::answer`.
         drop(table.waiters.take_all());
+        drop(table);
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until the member stops: what a stream does whose client asks nothing.
+    pub async fn stopped(&self) {
+        // An error would mean that there is no table any more.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

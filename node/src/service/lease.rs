@@ -13,7 +13,7 @@ use quorate_core::api::etcdserverpb::{
     LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
     LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
-use quorate_core::api::{Failure, Response as Applied};
+use quorate_core::api::{Failure, Response as Applied, Unavailable};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request as Wish};
 use quorate_core::types::{LeaseId, LeaseLife};
 use tokio::sync::mpsc;
@@ -120,6 +120,7 @@ async fn keep_alive(
     let mut waiting: VecDeque<(i64, Inquiry<'_>)> = VecDeque::new();
     let mut open = true;
     let mut lost = pin!(leader.lost());
+    let mut stopped = pin!(replica.waiters.stopped());
     while open || !waiting.is_empty() {
         let (room, head) = (waiting.len() < IN_FLIGHT, waiting.front_mut());
         tokio::select! {
@@ -137,7 +138,8 @@ async fn keep_alive(
                     break; // The client has gone.
                 }
             }
-            status = &mut lost => return Err(status),
+            gone = &mut lost => return Err(gone),
+            () = &mut stopped => return Err(status(Unavailable::Stopped)),
         }
     }
     Ok(())
