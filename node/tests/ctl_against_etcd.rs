@@ -214,6 +214,7 @@ fn cluster(etcd: &Etcd) {
     }
     etcd.assert_same(&["endpoint", "status", "-w", "json"]);
     etcd.assert_same(&["endpoint", "status", "-w", "protobuf"]);
+    etcd.assert_same(&["endpoint", "hashkv", "--cluster", "-w", "json"]);
     etcd.assert_same(&["endpoint", "health", "-w", "protobuf"]);
     // 3.6 shows columns in between that 3.4 does not know.
     let (theirs, ours) = etcd.both(&["endpoint", "status", "--cluster"]);

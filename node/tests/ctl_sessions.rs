@@ -246,13 +246,14 @@ fn leaders() {
     });
 }
 
+/// Without `--cluster`: etcdctl 3.4 would call the member by a name that HTTP/2 does not allow.
 #[test]
 fn hashes() {
-    compare("hashes", Servers::Etcd, |run| {
+    compare("hashes", Servers::Both, |run| {
         for line in lines(
             "put a 1 | put b 2 | put a 3 | del b | put c 1
              endpoint hashkv -w json | endpoint hashkv --rev 3 -w json | endpoint hashkv --rev 99
-             endpoint hashkv --rev 4 --cluster -w json | endpoint hashkv -w protobuf
+             endpoint hashkv --rev 4 -w json | endpoint hashkv -w protobuf
              compaction 4 | endpoint hashkv -w json | endpoint hashkv --rev 5 -w json
              endpoint hashkv --rev 3 | endpoint hashkv --rev 3 -w json",
         ) {

@@ -61,7 +61,7 @@ on!(both, compaction);
 on!(both, watches);
 on!(both, leases);
 on!(both, members);
-on!(etcd, hashes);
+on!(both, hashes);
 
 /// The text of a refusal.
 fn refusal<Answer: std::fmt::Debug>(answer: Result<Answer, Error>) -> String {

@@ -285,8 +285,12 @@ impl Stream {
     }
 }
 
-/// What 3.4 writes differently.
+/// What 3.4 writes differently, or does not know.
 fn as_3_6(text: &str) -> String {
+    let mut parts = text.split(",\"hash_revision\":");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let text = parts
+        .fold(first, |text, part| text + part.trim_start_matches(|c: char| c.is_ascii_digit()));
     text.replace("\"ResponseRange\"", "\"response_range\"")
         .replace("\"ResponsePut\"", "\"response_put\"")
         .replace("\"ResponseDeleteRange\"", "\"response_delete_range\"")
