@@ -18,7 +18,9 @@ use quorate_core::api::{Refusal, Response};
 use quorate_core::random::Random;
 use store_support::draw::Draw;
 use store_support::model::Model;
-use store_support::{Node, configuration, load, pick, publish, read, read_in_steps};
+use store_support::{
+    Node, check_encoding, configuration, load, pick, publish, read, read_in_steps,
+};
 
 /// What the model answers to a command.
 fn expect(model: &mut Model, action: &Action) -> Result<Response, Refusal> {
@@ -43,6 +45,9 @@ fn compare_reads(node: &Node, model: &Model, draw: &mut Draw, reads: u64) {
         let budget = 1 + draw.random.below(5) as usize;
         let in_steps = read_in_steps(&node.store, &request, budget);
         assert_eq!(in_steps, expected, "in steps of {budget}: {request:?}");
+        if let Ok(response) = &expected {
+            check_encoding(&node.store, &request, response);
+        }
     }
     let now = model.at(model.revision);
     assert_eq!(node.store.keys(), now.len());

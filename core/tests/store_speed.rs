@@ -9,10 +9,13 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quorate_core::api::etcdserverpb::{PutRequest, RangeRequest};
+use prost::Message;
+use quorate_core::api::etcdserverpb::{
+    CompactionRequest, PutRequest, RangeRequest, ResponseHeader,
+};
 use quorate_core::api::wire::command::Action;
 use quorate_core::raft::Entry;
-use quorate_core::store::{Image, Loader, Store};
+use quorate_core::store::{Image, Loader, Step, Store};
 use store_support::{all, delete, entry, one, read, read_in_steps};
 
 const KEYS: u64 = 1_000_000;
@@ -83,6 +86,26 @@ fn speed() {
     whole("range of everything, per key", KEYS, || {
         assert_eq!(read_in_steps(&store, &all(), 1000).unwrap().kvs.len() as u64, KEYS);
     });
+    let pages = |store: &Store| {
+        let (mut cursor, mut bytes) = (None, Vec::new());
+        loop {
+            match store.find(&all(), cursor.take(), 1000).unwrap() {
+                Step::More(more) => cursor = Some(more),
+                Step::Done(found) => {
+                    let header = ResponseHeader::default();
+                    bytes.reserve(found.encoded_len(header));
+                    found.encode(header, &mut bytes);
+                    return bytes.len();
+                }
+            }
+        }
+    };
+    whole("find everything and encode it, per key", KEYS, || {
+        black_box(pages(&store));
+    });
+    whole("range of everything as messages, encoded, per key", KEYS, || {
+        black_box(read_in_steps(&store, &all(), 1000).unwrap().encode_to_vec().len());
+    });
     whole("range with limit 500, per key", 1000 * 500, || {
         for n in 0..1000 {
             let page = RangeRequest { key: key(n).into(), limit: 500, ..all() };
@@ -106,7 +129,17 @@ fn speed() {
         }
         assert_eq!(loader.finish().unwrap().keys() as u64, KEYS);
     });
-    let everything = entry(KEYS + SAMPLE + 1, Some(Action::DeleteRange(delete("\0", "\0"))));
+    let (revision, physical) = (store.revision(), false);
+    let compact = Action::Compact(CompactionRequest { revision, physical });
+    store.apply(&entry(KEYS + SAMPLE + 1, Some(compact)));
+    let mut steps = Vec::new();
+    while store.has_to_sweep() {
+        let start = Instant::now();
+        black_box(store.sweep(1000));
+        steps.push(start.elapsed());
+    }
+    report("removal after compaction, per change", steps, 1000);
+    let everything = entry(KEYS + SAMPLE + 2, Some(Action::DeleteRange(delete("\0", "\0"))));
     let start = Instant::now();
     black_box(store.apply(&everything));
     report("delete of everything, per key", vec![start.elapsed()], KEYS);
