@@ -43,6 +43,8 @@ struct OldLook {
     asked: i64,
     op: usize,
     invoked: Micros,
+    /// The least revision that it and all that begin after it show.
+    lowest: i64,
 }
 
 /// Checks compactions, reads of old revisions, and refusals.
@@ -158,10 +160,16 @@ fn old_looks(case: &Case<'_>, answered: &[Mark]) -> Result<Vec<OldLook>, Box<Rej
             }
         }
         if !stale {
-            looks.push(OldLook { asked: look.at, op: look.op, invoked: operation.invoked });
+            let (asked, invoked) = (look.at, operation.invoked);
+            looks.push(OldLook { asked, op: look.op, invoked, lowest: asked });
         }
     }
     looks.sort_by_key(|look| (look.invoked, look.op));
+    let mut lowest = i64::MAX;
+    for look in looks.iter_mut().rev() {
+        lowest = lowest.min(look.asked);
+        look.lowest = lowest;
+    }
     Ok(looks)
 }
 
@@ -184,7 +192,7 @@ fn was_compacted(operation: &Operation, order: &Order, marks: &[Mark], looks: &[
     let Some(returned) = operation.returned() else { return true };
     let ceiling = order.ceiling(returned);
     let later = looks.partition_point(|look| look.invoked <= returned);
-    let still_shown = looks[later..].iter().map(|look| look.asked).min().unwrap_or(i64::MAX);
+    let still_shown = looks.get(later).map_or(i64::MAX, |look| look.lowest);
     let later_marks = marks.iter().filter(|mark| mark.at.is_some() && mark.invoked > returned);
     let still_new = later_marks.map(|mark| mark.mark - 1).min().unwrap_or(i64::MAX);
     marks[marks.partition_point(|mark| mark.mark < least)..].iter().any(|mark| {
@@ -216,18 +224,13 @@ fn is_surely_alive(case: &Case<'_>, speakers: &Speakers<'_>, operation: &Operati
     let (Some(lease), Some(returned)) = (lease_of(&operation.request), operation.returned()) else {
         return false;
     };
-    let ours = || speakers.of(lease);
-    let before =
-        ours().any(|other| shows_life(other) && other.returned() < Some(operation.invoked));
-    let after: Option<Micros> = ours()
-        .filter(|other| needs_life(other) && other.invoked > returned)
-        .filter_map(Operation::returned)
-        .min();
+    let Some(said) = speakers.0.get(&lease) else { return false };
+    let before = said.first_life.is_some_and(|first| first < operation.invoked);
+    let next = said.needs.partition_point(|(invoked, _)| *invoked <= returned);
+    let after = said.needs.get(next).map(|(_, first)| *first);
     let Some(after) = after.filter(|_| before) else { return false };
-    let again = ours().any(|other| {
-        tenure::grants(other).is_some()
-            && other.returned().is_none_or(|end| end >= operation.invoked)
-            && other.invoked <= after
+    let again = said.grants.iter().any(|grant| {
+        grant.returned().is_none_or(|end| end >= operation.invoked) && grant.invoked <= after
     });
     !again && case.tenure.stray.iter().all(|(stray, _)| *stray != lease)
 }
@@ -241,35 +244,68 @@ fn is_surely_dead(case: &Case<'_>, speakers: &Speakers<'_>, operation: &Operatio
     if case.tenure.stray.iter().any(|(stray, _)| *stray == lease) {
         return false;
     }
-    let ours = || speakers.of(lease);
-    let revoked = ours()
-        .filter(|other| matches!(other.request, Request::LeaseRevoke(_)))
-        .filter(|other| other.response().is_some() && other.returned() < Some(operation.invoked))
-        .map(|other| other.invoked)
-        .max();
-    ours().filter(|other| tenure::grants(other).is_some()).all(|grant| {
+    let Some(said) = speakers.0.get(&lease) else { return true };
+    let over = said.revokes.iter().filter(|revoke| revoke.returned() < Some(operation.invoked));
+    let revoked = over.map(|revoke| revoke.invoked).max();
+    said.grants.iter().all(|grant| {
         let too_late = grant.invoked > returned;
         too_late || revoked.is_some_and(|revoked| grant.returned().is_some_and(|end| end < revoked))
     })
 }
 
-/// The operations that speak of each lease.
-struct Speakers<'h>(HashMap<Lease, Vec<&'h Operation>>);
+/// What operations say of one lease.
+#[derive(Default)]
+struct Said<'h> {
+    /// Grants, answered or not.
+    grants: Vec<&'h Operation>,
+    /// Answered revokes.
+    revokes: Vec<&'h Operation>,
+    /// The first return of an answer that shows it alive.
+    first_life: Option<Micros>,
+    /// Invocations of those that need it alive, sorted, each with the first return of it and all
+    /// after it.
+    needs: Vec<(Micros, Micros)>,
+}
+
+/// What operations say of each lease.
+struct Speakers<'h>(HashMap<Lease, Said<'h>>);
 
 impl<'h> Speakers<'h> {
     fn new(case: &Case<'h>) -> Self {
-        let mut speakers: HashMap<Lease, Vec<&'h Operation>> = HashMap::new();
+        let mut speakers: HashMap<Lease, Said<'h>> = HashMap::new();
         for operation in case.operations {
+            if let Some(lease) = tenure::grants(operation) {
+                speakers.entry(lease).or_default().grants.push(operation);
+            }
+            let Some(returned) = operation.returned() else { continue };
             let mut leases = tenure::used(&operation.request);
             leases.extend(tenure::grants(operation));
-            leases.dedup();
-            leases.iter().for_each(|lease| speakers.entry(*lease).or_default().push(operation));
+            for lease in leases {
+                let said = speakers.entry(lease).or_default();
+                if shows_life(operation) {
+                    let first = said.first_life.get_or_insert(returned);
+                    *first = returned.min(*first);
+                }
+                if needs_life(operation) {
+                    said.needs.push((operation.invoked, returned));
+                }
+                if let Some(Response::LeaseRevoke(_)) = operation.response() {
+                    said.revokes.push(operation);
+                }
+            }
         }
+        speakers.values_mut().for_each(|said| first_returns(&mut said.needs));
         Self(speakers)
     }
+}
 
-    fn of(&self, lease: Lease) -> impl Iterator<Item = &'h Operation> {
-        self.0.get(&lease).into_iter().flatten().copied()
+/// Sorts by invocation, and makes each return the first of it and all after it.
+fn first_returns(spans: &mut [(Micros, Micros)]) {
+    spans.sort_unstable();
+    let mut first = Micros(u64::MAX);
+    for (_, returned) in spans.iter_mut().rev() {
+        first = first.min(*returned);
+        *returned = first;
     }
 }
 
