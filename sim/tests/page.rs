@@ -94,7 +94,9 @@ fn the_page_on_the_shelf_shows_the_plan_of_its_name() {
     let story = story(&page);
     let shown: Plan = story["plan"].as_str().expect("a text").parse().expect("a plan");
     let stored: Plan = read(format!("regressions/{name}.plan")).parse().expect("a plan");
-    assert_eq!(shown, stored);
+    // A setting that a later simulator has on top makes no other story.
+    let tells = |plan: &Plan| (plan.settings.seed, plan.faults.clone(), plan.ops.clone());
+    assert_eq!(tells(&shown), tells(&stored));
     let broken = stored.expect.broken.expect("it names a bug").invariant;
     assert_eq!(story["verdict"]["invariant"], broken.name());
 }
