@@ -17,10 +17,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::member::Input;
+use crate::planted::Bug;
 use crate::snap::{Chunk, Kept, Piece, ReceptionId, Shelf, ShipmentId};
-use crate::store::{Capture, Damage, Reader, Store};
-use crate::types::{ClusterId, LogId};
-use crate::wal::FileOp;
+use crate::store::{Capture, Damage, Loader, Reader, Store};
+use crate::types::LogId;
+use crate::wal::{FileOp, Identity};
 
 /// What consensus wants done about snapshots, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,7 +55,8 @@ impl fmt::Display for Order {
 /// Captures that are under way, and the snapshot that is received.
 #[derive(Debug)]
 pub struct Courier {
-    cluster: ClusterId,
+    identity: Identity,
+    planted: Option<Bug>,
     /// Bytes of rows in a part.
     budget: usize,
     shelf: Shelf,
@@ -82,14 +84,15 @@ impl Unkept {
 impl Courier {
     /// With what an earlier life left on the shelf. `budget` bytes of rows make a part.
     #[must_use]
-    pub fn new(cluster: ClusterId, budget: usize, shelf: Shelf) -> Self {
+    pub fn new(identity: Identity, budget: usize, shelf: Shelf, planted: Option<Bug>) -> Self {
         let (captures, incoming, ready) = (BTreeMap::new(), None, None);
-        Self { cluster, budget, shelf, captures, incoming, ready }
+        let shelf = shelf.with_planted(planted);
+        Self { identity, planted, budget, shelf, captures, incoming, ready }
     }
 
     /// The next part for a shipment. The caller holds the store still meanwhile.
     pub fn capture(&mut self, store: &Store, shipment: ShipmentId, offset: u64) -> Input {
-        let cluster = self.cluster;
+        let cluster = self.identity.cluster;
         let capture = self.captures.entry(shipment).or_insert_with(|| store.capture(cluster));
         assert_eq!(capture.offset(), offset, "Y1: parts come in order");
         Input::Captured { shipment, chunk: capture.next(store, self.budget) }
@@ -121,7 +124,9 @@ impl Courier {
 
     fn read(&mut self, reception: ReceptionId, chunk: &Chunk) -> Result<(), Damage> {
         if chunk.offset == 0 {
-            self.incoming = Some((reception, Reader::new(self.cluster)));
+            let Identity { cluster, member } = self.identity;
+            let loader = Loader::with_planted(self.planted, member);
+            self.incoming = Some((reception, Reader::new(cluster, loader)));
         }
         let incoming = self.incoming.as_mut().filter(|(id, _)| *id == reception);
         // After a refusal, what is still on its way of the same reception is refused as well.

@@ -218,7 +218,8 @@ impl Member {
         assert!(config.boot != 0, "a life without a name");
         let timeout = config.request_timeout();
         let boot = config.boot;
-        let leases = Leases::new(config.election, config.lease_checkpoint, config.planted);
+        let planted = config.planted;
+        let leases = Leases::new(config.election, config.lease_checkpoint, planted);
         let raft = raft::Config {
             id: config.id,
             voters: config.voters,
@@ -237,7 +238,7 @@ impl Member {
             pending: BTreeMap::new(),
             deadlines: VecDeque::new(),
             unsent: VecDeque::new(),
-            reads: Reads::default(),
+            reads: Reads::new(planted),
             leases,
             moves: Moves::default(),
             admission: Admission::default(),

@@ -155,6 +155,47 @@ bugs! {
     /// A leader tells the target of a transfer to campaign before it holds the whole log, and the
     /// target claims to hold it. Thesis §3.10 (step 2), §3.6.1. Caught by: leader completeness.
     HandoverToStaleLog = "handover-to-stale-log",
+    /// A vote is granted to a candidate whose log lacks entries of the voter's. Raft paper §5.4.1.
+    /// Caught by: leader completeness; state-machine safety.
+    VoteIgnoresLog = "vote-ignores-log",
+    /// Every append truncates the log behind what it brings: a late one takes acknowledged entries
+    /// away. Raft paper §5.3 ("if an existing entry conflicts"). Caught by: nothing acknowledged
+    /// before it is durable; leader completeness.
+    StaleAppendTruncates = "stale-append-truncates",
+    /// A follower takes the leader's commit index for its own log, though what it holds behind the
+    /// last append is not known to equal the leader's. Raft paper figure 2 ("index of last new
+    /// entry"). Caught by: state-machine safety.
+    CommitPastMatch = "commit-past-match",
+    /// Heartbeats carry the leader's commit index uncapped: a follower commits what it never
+    /// acknowledged, or stops. etcd #21178. Caught by: the member's own checks; state-machine safety.
+    HeartbeatCommitsAll = "heartbeat-commits-all",
+    /// A late rejection moves the next index to where it was, below what is matched. raft #149.
+    /// Caught by: the member's own checks (P1).
+    NextBelowMatch = "next-below-match",
+    /// A new leader answers for what is committed before it has committed an entry of its own.
+    /// etcd #7331, #14258. Caught by: linearizability.
+    ReadBeforeOwnEntry = "read-before-own-entry",
+    /// A late answer to an earlier question is taken for the answer to the open one. etcd #20418.
+    /// Caught by: linearizability.
+    StaleReadAnswer = "stale-read-answer",
+    /// A torn batch at the end of the log is taken for damage. etcd #15069. Caught by: a member
+    /// starts after every crash.
+    TornTailRefused = "torn-tail-refused",
+    /// The log begins behind a snapshot that is not whole on the disk. etcd #11888.
+    /// Caught by: a member starts after every crash.
+    LogResetBeforeSnapshot = "log-reset-before-snapshot",
+    /// The file of a snapshot is removed when the store has taken it over, and the durable copy has
+    /// not. etcd #7628, #7834. Caught by: a member starts after every crash.
+    SnapshotForgottenEarly = "snapshot-forgotten-early",
+    /// The file of a snapshot gets its final name before it is synced. etcd #13933.
+    /// Caught by: nothing acknowledged before it is durable.
+    SnapshotNamedBeforeSync = "snapshot-named-before-sync",
+    /// A second snapshot that comes while one is being installed takes that one's file away.
+    /// etcd #18055. Caught by: the member's own checks; a member starts after every crash.
+    SecondSnapshotRemovesFirst = "second-snapshot-removes-first",
+    /// A snapshot takes the place of a log that holds its last entry, and more behind it.
+    /// Raft paper figure 13, step 6. Caught by: the member's own checks (J2).
+    SnapshotOverNewerLog = "snapshot-over-newer-log",
 }
 
 impl fmt::Display for Bug {

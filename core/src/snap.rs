@@ -33,6 +33,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use crate::planted;
+use crate::planted::Bug;
 use crate::types::{Index, LogId, Term};
 use crate::wal::{FileOp, ReadDisk};
 
@@ -94,6 +96,7 @@ pub enum Opening {
 /// The files of received snapshots, and the operations on them.
 #[derive(Debug, Default)]
 pub struct Shelf {
+    planted: Option<Bug>,
     draft: Option<LogId>,
     whole: BTreeSet<Place>,
 }
@@ -125,6 +128,12 @@ impl Shelf {
             }
         }
         Ok(shelf)
+    }
+
+    /// The same with a planted bug, if any.
+    #[must_use]
+    pub fn with_planted(self, planted: Option<Bug>) -> Self {
+        Self { planted, ..self }
     }
 
     /// Decides how a member starts whose log begins behind `base` and whose durable copy ends at
@@ -159,6 +168,11 @@ impl Shelf {
         if chunk.last {
             self.draft = None;
             self.whole.insert((chunk.snapshot.index, chunk.snapshot.term));
+            if planted!(self.planted, Bug::SnapshotNamedBeforeSync) {
+                let to = name(chunk.snapshot, Form::Whole);
+                out.extend([FileOp::Rename { from: draft, to }, FileOp::SyncDir]);
+                return;
+            }
             out.extend([
                 FileOp::Sync { name: draft.clone() },
                 // Or a rename that overtakes the creation could move the draft of an earlier life.

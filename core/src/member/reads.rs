@@ -10,6 +10,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use crate::planted;
+use crate::planted::Bug;
 use crate::types::{Index, Ticks};
 
 /// Reads by their request number.
@@ -21,9 +23,15 @@ pub struct Reads {
     /// When the open round was asked last; none when it must be (re)sent.
     sent: Option<Ticks>,
     ready: BTreeMap<Index, Vec<u64>>,
+    planted: Option<Bug>,
 }
 
 impl Reads {
+    /// No reads.
+    pub fn new(planted: Option<Bug>) -> Self {
+        Self { planted, ..Self::default() }
+    }
+
     /// A client asks.
     pub fn arrived(&mut self, n: u64) {
         self.waiting.push(n);
@@ -55,7 +63,7 @@ impl Reads {
 
     /// The answer to `round`. One to an earlier round comes too late to serve anyone.
     pub fn answered(&mut self, round: u64, index: Index) {
-        if round == self.round {
+        if round == self.round || planted!(self.planted, Bug::StaleReadAnswer) {
             let asked = core::mem::take(&mut self.asked);
             self.ready.entry(index).or_default().extend(asked);
             self.sent = None;

@@ -39,7 +39,8 @@ impl Raft {
         let granted = asked > self.hard.term
             && !led
             && !self.leads()
-            && last.is_as_recent_as(self.log.last());
+            && (last.is_as_recent_as(self.log.last())
+                || planted!(self.config.planted, Bug::VoteIgnoresLog));
         self.send(from, Message::PreVote { granted, term: asked });
     }
 
@@ -63,7 +64,9 @@ impl Raft {
             Some(vote) => vote == from,
             None => self.leader.is_none(),
         };
-        let granted = free && last.is_as_recent_as(self.log.last());
+        let recent = last.is_as_recent_as(self.log.last())
+            || planted!(self.config.planted, Bug::VoteIgnoresLog);
+        let granted = free && recent;
         if granted && self.leader.is_none() {
             self.hard.vote = Some(from);
             self.follow(None);
@@ -161,10 +164,14 @@ impl Raft {
 
     /// Asks for votes in the next term.
     pub(super) fn campaign(&mut self) {
+        self.campaign_with(self.log.last());
+    }
+
+    /// The same, with what the log is said to end in.
+    pub(super) fn campaign_with(&mut self, last: LogId) {
         self.enter_term(self.hard.term.next());
         self.hard.vote = Some(self.config.id);
         self.role = Role::Candidate { backers: BTreeSet::new() };
-        let last = self.log.last();
         for to in self.peers() {
             self.send_relying(Reliance::Everything, to, Message::RequestVote { last });
         }

@@ -91,7 +91,12 @@ impl Raft {
     /// The leader wants this node to lead.
     pub(super) fn on_timeout_now(&mut self, from: NodeId) {
         if self.leader == Some(from) && matches!(self.role, Role::Follower) {
-            self.campaign();
+            let mut last = self.log.last();
+            if planted!(self.config.planted, Bug::HandoverToStaleLog) {
+                last.term = self.hard.term; // It claims to hold what the leader holds.
+                last.index.0 += 1000;
+            }
+            self.campaign_with(last);
         }
     }
 }

@@ -25,6 +25,8 @@
 
 use super::{Message, Raft, Reliance};
 use crate::member::Output;
+use crate::planted;
+use crate::planted::Bug;
 use crate::snap::{Chunk, Kept, Piece, ReceptionId, ShipmentId};
 use crate::types::{Index, LogId, NodeId, Term};
 use crate::wal::Receipt;
@@ -68,7 +70,12 @@ impl Raft {
             );
         }
         let arrival = match self.reception {
-            Reception::Resetting(..) | Reception::Installing(_) => return, // J3. It comes again.
+            Reception::Resetting(first, _) | Reception::Installing(first) => {
+                if planted!(self.config.planted, Bug::SecondSnapshotRemovesFirst) {
+                    self.orders.push(Output::Forget(first));
+                }
+                return; // J3. It comes again.
+            }
             Reception::Receiving(arrival) => Some(arrival),
             Reception::Idle => None,
         };
@@ -85,7 +92,8 @@ impl Raft {
 
     /// J2. How far this node's log is known to equal the leader's, if that is as far as a snapshot.
     fn holds_already(&mut self, snapshot: LogId) -> Option<Index> {
-        if snapshot.index > self.log.committed() && self.log.holds(snapshot) {
+        let blind = planted!(self.config.planted, Bug::SnapshotOverNewerLog);
+        if snapshot.index > self.log.committed() && self.log.holds(snapshot) && !blind {
             self.log.commit_to(snapshot.index);
         }
         let committed = self.log.committed();
@@ -103,6 +111,10 @@ impl Raft {
     fn on_next(&mut self, mut arrival: Arrival, chunk: Chunk) {
         if chunk.offset == arrival.arrived && chunk.snapshot == arrival.snapshot {
             arrival.arrived = chunk.end();
+            if chunk.last && planted!(self.config.planted, Bug::LogResetBeforeSnapshot) {
+                self.orders.push(Output::Keep(Piece { reception: arrival.id, chunk }));
+                return self.reset_log(arrival.snapshot);
+            }
             self.orders.push(Output::Keep(Piece { reception: arrival.id, chunk }));
         } else if chunk.end() <= arrival.kept {
             self.tell_kept(arrival); // The answer was lost.
@@ -172,6 +184,16 @@ impl Raft {
         {
             self.reception = Reception::Installing(snapshot);
             self.orders.push(Output::Install(snapshot));
+        }
+    }
+
+    /// The planted bug: the file goes when the store has taken the snapshot over.
+    pub(super) fn forget_early(&mut self, applied: Index) {
+        if let Reception::Installing(snapshot) = self.reception
+            && snapshot.index == applied
+            && planted!(self.config.planted, Bug::SnapshotForgottenEarly)
+        {
+            self.orders.push(Output::Forget(snapshot));
         }
     }
 

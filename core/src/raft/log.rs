@@ -246,6 +246,11 @@ impl Log {
         self.uncommitted_bytes = 0;
     }
 
+    /// The planted bug: whatever stands behind an index goes, unless it is known to be committed.
+    pub fn cut_behind(&mut self, index: Index) {
+        self.truncate(index.max(self.committed).next());
+    }
+
     fn truncate(&mut self, from: Index) {
         assert!(from > self.committed, "L2: {from} is committed and cannot be replaced");
         let Some(at) = self.position(from) else { return };

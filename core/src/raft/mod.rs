@@ -342,6 +342,7 @@ impl Raft {
     pub fn applied(&mut self, index: Index) {
         assert!(index <= self.log.applying(), "{index} was not handed to the store");
         self.applied = self.applied.max(index);
+        self.forget_early(index);
     }
 
     /// The store's durable copy holds everything up to `index`.

@@ -137,8 +137,9 @@ impl Progress {
         self.check();
     }
 
-    /// The peer refused an append behind `prev`; `next` is the first entry worth trying.
-    pub fn rejected(&mut self, prev: Index, next: Index) {
+    /// The peer refused an append behind `prev`; `next` is the first entry worth trying. With `late`,
+    /// which only the planted bug sets, nothing comes too late to count.
+    pub fn rejected(&mut self, prev: Index, next: Index, late: bool) {
         let stale = match self.feed {
             Feed::Probe { .. } => prev.next() != self.next,
             Feed::Replicate => prev <= self.matched,
@@ -146,6 +147,9 @@ impl Progress {
         };
         if !stale {
             self.probe(next);
+        } else if late && !matches!(self.feed, Feed::Snapshot(_)) {
+            self.next = next;
+            self.check();
         }
     }
 

@@ -85,8 +85,13 @@ impl Raft {
             let hint = self.log.newest_not_above(prev);
             return self.send(from, Message::AppendRejected { prev: prev.index, hint });
         }
+        if planted!(self.config.planted, Bug::StaleAppendTruncates) {
+            self.log.cut_behind(prev.index);
+        }
         let matched = self.log.merge(prev, entries);
-        self.log.commit_to(commit.min(matched).max(committed));
+        let blind = planted!(self.config.planted, Bug::CommitPastMatch);
+        let known = if blind { self.log.last().index } else { matched };
+        self.log.commit_to(commit.min(known).max(committed));
         let early = planted!(self.config.planted, Bug::AppendBeforeSync);
         let reliance = if early { Reliance::Nothing } else { Reliance::Everything };
         self.send_relying(reliance, from, Message::AppendAccepted { matched });
@@ -109,7 +114,8 @@ impl Raft {
             && let Some(peer) = leadership.peers.get_mut(&from)
         {
             peer.recent = true;
-            peer.rejected(prev, next);
+            let late = planted!(self.config.planted, Bug::NextBelowMatch);
+            peer.rejected(prev, next, late);
         }
     }
 
@@ -214,8 +220,10 @@ impl Raft {
         let Role::Leader(leadership) = &self.role else { return };
         let (committed, settled) = (self.log.committed(), self.settled);
         let round = leadership.rounds.current();
+        let all = planted!(self.config.planted, Bug::HeartbeatCommitsAll);
+        let known = |matched: Index| if all { committed } else { committed.min(matched) };
         let beats: Vec<(NodeId, Index)> =
-            leadership.peers.iter().map(|(to, peer)| (*to, committed.min(peer.matched))).collect();
+            leadership.peers.iter().map(|(to, peer)| (*to, known(peer.matched))).collect();
         for (to, commit) in beats {
             let message = Message::Heartbeat { commit, round, settled };
             self.send_relying(Reliance::Nothing, to, message);

@@ -293,10 +293,10 @@ impl Blocks {
 }
 
 impl Reader {
-    /// Before the first part of a snapshot of this cluster.
+    /// Before the first part of a snapshot of this cluster. `loader` has no row yet.
     #[must_use]
-    pub fn new(cluster: ClusterId) -> Self {
-        Self { blocks: Blocks::new(cluster), loader: Loader::new() }
+    pub fn new(cluster: ClusterId, loader: Loader) -> Self {
+        Self { blocks: Blocks::new(cluster), loader }
     }
 
     /// The frame, which knows how long the next part is.

@@ -152,6 +152,7 @@ impl Replay {
                     at += count;
                 }
                 Next::Torn(count) if self.accepts_torn(segment, at, count) => at += count,
+                Next::Torn(_) if self.refuses_torn() => return Err(segment.lost(at)),
                 Next::Torn(count) if end.is_none() && !first => {
                     self.torn = (count * SECTOR) as u64;
                     break;
@@ -260,6 +261,11 @@ impl Replay {
         let _ = self.take_in(batch);
         self.advance(segment, at, count);
         true
+    }
+
+    /// The planted bug: a torn batch is taken for damage.
+    fn refuses_torn(&self) -> bool {
+        crate::planted!(self.layout.planted, Bug::TornTailRefused)
     }
 
     fn finish(self, first: u64, newest: &Segment, files: &Files) -> Result<Found, Damage> {

@@ -100,7 +100,7 @@ impl Node {
             held: Held::default(),
             stored_rows: rows.len(),
             rows,
-            snapshots: Snapshots::start(config.cluster, snap),
+            snapshots: Snapshots::start(recovered.identity, snap),
             waiters: Waiters::new(config.id, config.boot),
             config,
         }

@@ -11,8 +11,9 @@ use std::mem::take;
 use quorate_core::courier::{Courier, Order};
 use quorate_core::member::Input;
 use quorate_core::snap::{Opening, Shelf};
-use quorate_core::store::{Reader, Store};
+use quorate_core::store::{Loader, Reader, Store};
 use quorate_core::types::{ClusterId, LogId};
+use quorate_core::wal::Identity;
 
 use super::node::Disk;
 
@@ -33,11 +34,11 @@ pub struct Snapshots {
 
 impl Snapshots {
     /// Of a member that starts with these files.
-    pub fn start(cluster: ClusterId, mut files: Disk) -> Self {
+    pub fn start(identity: Identity, mut files: Disk) -> Self {
         let mut litter = Vec::new();
         let shelf = Shelf::open(&files, &mut litter).expect("a readable shelf");
         files.execute(litter);
-        let courier = Courier::new(cluster, PART, shelf);
+        let courier = Courier::new(identity, PART, shelf, None);
         Self { courier, files, orders: Vec::new(), install: None, refill: None }
     }
 
@@ -101,7 +102,7 @@ fn read(
     mut file: &[u8],
     snapshot: LogId,
 ) -> Result<Store, quorate_core::store::Damage> {
-    let mut reader = Reader::new(cluster);
+    let mut reader = Reader::new(cluster, Loader::new());
     while let Some(len) = reader.blocks().part_len(file).filter(|len| *len <= file.len()) {
         let (part, rest) = file.split_at(len);
         reader.part(part)?;

@@ -68,7 +68,7 @@ impl Threads {
             hub::settings(boot.recovered.identity, config.watch_progress, config.election, fresh());
         let Boot { mut recovered, store, storage, disk, snap: files, shelf, .. } = boot;
         let identity = recovered.identity;
-        let courier = Courier::new(identity.cluster, PART_BYTES, shelf);
+        let courier = Courier::new(identity, PART_BYTES, shelf, None);
         // The copy was synced when it was read.
         let stored = Input::Stored(store.applied().index);
         let consensus = actors::start(settings.clone(), &mut recovered, &store)?;

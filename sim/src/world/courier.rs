@@ -13,14 +13,15 @@ use std::collections::VecDeque;
 
 use quorate_core::courier::{Courier, Order, Unkept};
 use quorate_core::member::Input;
+use quorate_core::planted::Bug;
 use quorate_core::snap::{self, Kept, Opening, Shelf};
 use quorate_core::store::{Damage, Loader, Refill, RefillStep, Store, position_key, position_of};
 use quorate_core::types::LogId;
-use quorate_core::wal::{FileOp, ReadDisk};
+use quorate_core::wal::{FileOp, Identity, ReadDisk};
 use quorate_core::watch::WatchInput;
 
 use super::host::Host;
-use super::{CLUSTER, Name, World};
+use super::{CLUSTER, Name, World, id};
 use crate::counters::Counter;
 use crate::oracle::State;
 use crate::plan::{Actor, Moment};
@@ -42,9 +43,10 @@ pub struct Parcels {
 }
 
 impl Parcels {
-    pub fn new(part: usize, shelf: Shelf) -> Self {
+    pub fn new(at: usize, part: usize, shelf: Shelf, planted: Option<Bug>) -> Self {
+        let identity = Identity { cluster: CLUSTER, member: id(at) };
         Self {
-            courier: Courier::new(CLUSTER, part, shelf),
+            courier: Courier::new(identity, part, shelf, planted),
             orders: VecDeque::new(),
             ops: VecDeque::new(),
             unkept: None,

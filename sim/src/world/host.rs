@@ -334,7 +334,7 @@ impl World {
             handed: applied,
             stored: Index(0),
             synced_at: self.now,
-            parcels: Parcels::new(self.plan.settings.part as usize, shelf),
+            parcels: Parcels::new(at, self.plan.settings.part as usize, shelf, self.planted),
             hub,
             waiters: Waiters::new(id(at), boot),
             desk: VecDeque::new(),
