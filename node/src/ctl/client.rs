@@ -168,8 +168,12 @@ pub fn with_leader<Message>(message: Message) -> Request<Message> {
 
 /// Whether a stream that ended so may go on at another endpoint, or at the same one later.
 pub fn is_passing(status: &Status) -> bool {
-    let may_pass = is_unanswered(status) || status.code() == Code::Internal;
-    may_pass && status.message() != NO_LEADER
+    is_unanswered(status) || status.code() == Code::Internal
+}
+
+/// Whether the member has turned its back because it knows no leader.
+pub fn is_leaderless(status: &Status) -> bool {
+    status.message() == NO_LEADER
 }
 
 /// Whether nothing came back that tells what has become of the request.

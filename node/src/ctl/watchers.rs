@@ -15,6 +15,8 @@
 //!   So nothing is missed and nothing is told twice (semantics WA-11, WA-24).
 //! - W2. What is told of a watcher that is over ends with the message that ended it.
 //!
+//! **Departure**: etcdctl gives up, too, when the member that it turns to next knows no leader yet.
+//!
 //! Not here: what is done with the news (`watch.rs`).
 
 use std::collections::VecDeque;
@@ -139,6 +141,8 @@ impl Watchers {
             Ok(answers) => {
                 self.stream = Some(Stream { requests, answers: answers.into_inner() });
             }
+            // Between two leaders: as good as not reachable.
+            Err(status) if client::is_leaderless(&status) => self.lose(None).await,
             Err(status) => self.lose(Some(status)).await,
         }
     }
@@ -162,12 +166,13 @@ impl Watchers {
         }
     }
 
-    /// The stream is gone. Some ends are final for all who were on it.
+    /// The stream is gone. Some ends are final for all who were on it; that for want of a leader is,
+    /// because the server has waited for one before.
     async fn lose(&mut self, status: Option<Status>) {
         self.stream = None;
         self.place += 1;
         match status {
-            Some(status) if !client::is_passing(&status) => {
+            Some(status) if !client::is_passing(&status) || client::is_leaderless(&status) => {
                 for number in 0..self.watchers.len() {
                     self.refuse(number, client::told(&status));
                 }
