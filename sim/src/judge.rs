@@ -10,6 +10,7 @@
 //!
 //! Not here: the judges (`jepsen-like-checks/`), what the log knows (`world/ledger.rs`).
 
+use quorate_checks::explain::{self, Explanation, Finding};
 use quorate_checks::history::{History, Operation, Record};
 use quorate_checks::linearizable::{Budget, Verdict, guided, wgl};
 use quorate_checks::revision::{endpoints, sessions};
@@ -57,6 +58,16 @@ pub fn judge(
         return second(history, counters);
     }
     Ok(())
+}
+
+/// What is wrong with a record, told so that anybody can follow. None: no order of it is wrong, or
+/// none was found to be.
+#[must_use]
+pub fn explain(history: &History) -> Option<Explanation> {
+    match first(history) {
+        Verdict::Illegal(rejection) => Some(explain::explain(history, &Finding::Order(rejection))),
+        Verdict::Linearizable(_) | Verdict::Unknown(_) => None,
+    }
 }
 
 fn first(history: &History) -> Verdict {

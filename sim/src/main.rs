@@ -151,6 +151,9 @@ fn run_one(one: &One) -> Answer {
     }
     let outcome = run(plan.clone(), one.engine, one.planted, reader);
     println!("{outcome}");
+    if let Some(explanation) = outcome.explanation() {
+        println!("\n{explanation}\n");
+    }
     if let Some(file) = &one.html {
         let page = recorder.page(&plan, &origin(one), &outcome);
         fs::write(file, page).map_err(|error| trouble(file, &error))?;

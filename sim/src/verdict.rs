@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use quorate_checks::explain::Explanation;
 use quorate_checks::history::History;
 
 use crate::clock::Micros;
 use crate::counters::Counters;
+use crate::judge;
 
 macro_rules! invariants {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
@@ -95,6 +97,15 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.invariant, self.what)
+    }
+}
+
+impl Outcome {
+    /// What is wrong with what the clients saw, if that is what is wrong.
+    #[must_use]
+    pub fn explanation(&self) -> Option<Explanation> {
+        let broken = self.verdict.as_ref().err()?.invariant == Invariant::Linearizability;
+        self.history.as_ref().filter(|_| broken).and_then(judge::explain)
     }
 }
 
