@@ -1,5 +1,5 @@
 //! Leases in a member that leads itself: its answers, and what a hundred thousand of them cost.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_types)]
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

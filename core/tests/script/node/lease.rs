@@ -21,7 +21,7 @@ impl Node {
                 }
                 self.take_in(requests);
             }
-            "leap" => {
+            "doze" => {
                 let ticks = Ticks(number(words.next()?)?);
                 self.take_in([Input::Tick(ticks)]);
             }
