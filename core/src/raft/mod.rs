@@ -353,11 +353,11 @@ impl Raft {
 
     /// Lets out what the inputs since the last call lead to.
     pub fn flush(&mut self, out: &mut Vec<Output>) {
+        self.release_captures();
         self.flush_leader();
         self.flush_write(out);
         self.outbox.flush(&mut self.sends);
         out.extend(self.sends.drain(..).map(Output::Send));
-        self.release_captures();
         out.append(&mut self.orders);
         self.flush_apply(out);
         self.check_invariants();

@@ -122,7 +122,8 @@ impl Node {
             }
             "store" => self.keep_store(),
             "move" => {
-                let target = words.node().ok_or("which node is to lead?")?;
+                let to = words.next()? == "to";
+                let target = words.node().filter(|_| to).ok_or("move n1 to which node?")?;
                 let id = self.waiters.id();
                 self.waiters.wait(id, Bytes::new());
                 self.take_in([Input::Request(id, Request::MoveLeader(target))]);

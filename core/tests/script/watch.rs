@@ -20,7 +20,7 @@ use quorate_core::watch::{Hub, Message, Settings, StreamId, WatchId, WatchInput,
 use super::{Words, number};
 
 /// The commands that are carried out here.
-pub const VERBS: [&str; 7] = ["news", "leap", "watch", "unwatch", "progress", "take", "quiet"];
+pub const VERBS: [&str; 7] = ["news", "skip", "watch", "unwatch", "progress", "take", "quiet"];
 
 /// The hub, and what is on its way to it and from it.
 pub struct Watches {
@@ -70,7 +70,7 @@ impl Watches {
                 let news = take(&mut self.news);
                 news.into_iter().filter(is_news).for_each(|news| self.step(news, store));
             }
-            "leap" => {
+            "skip" => {
                 self.news.clear();
                 let (revision, compacted) = (store.revision(), store.compact_revision());
                 self.step(WatchInput::Installed { revision, compacted }, store);
