@@ -7,85 +7,14 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::etcdserverpb::watch_client::WatchClient;
+use common::watch::{Stream, from, one, prefix};
 use common::{Client, SOON, Server};
 use quorate_core::api::etcdserverpb::watch_request::RequestUnion;
 use quorate_core::api::etcdserverpb::{
-    WatchCancelRequest, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
+    WatchCancelRequest, WatchCreateRequest, WatchProgressRequest,
 };
 use quorate_core::api::mvccpb::Event;
-use tokio::sync::mpsc;
-use tonic::transport::Endpoint;
-use tonic::{Code, Request, Status, Streaming};
-
-/// One watch stream as a client has it.
-struct Stream {
-    requests: mpsc::UnboundedSender<WatchRequest>,
-    responses: Streaming<WatchResponse>,
-}
-
-impl Stream {
-    async fn open(url: &str) -> Self {
-        Self::open_with(url, false).await.unwrap()
-    }
-
-    async fn open_with(url: &str, needs_leader: bool) -> Result<Self, Status> {
-        let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect_lazy();
-        let mut client = WatchClient::new(channel).max_decoding_message_size(usize::MAX);
-        let (requests, queue) = mpsc::unbounded_channel();
-        let mut request = Request::new(tokio_stream::wrappers::UnboundedReceiverStream::new(queue));
-        if needs_leader {
-            request.metadata_mut().insert("hasleader", "true".parse().unwrap());
-        }
-        let responses = client.watch(request).await?.into_inner();
-        Ok(Self { requests, responses })
-    }
-
-    fn ask(&self, request: RequestUnion) {
-        self.requests.send(WatchRequest { request_union: Some(request) }).unwrap();
-    }
-
-    fn create(&self, create: WatchCreateRequest) {
-        self.ask(RequestUnion::CreateRequest(create));
-    }
-
-    async fn next(&mut self) -> Result<WatchResponse, Status> {
-        let next = tokio::time::timeout(SOON, self.responses.message()).await;
-        next.expect("no message came").map(|message| message.expect("the stream ended"))
-    }
-
-    /// Creates a watcher and waits for the answer.
-    async fn watch(&mut self, create: WatchCreateRequest) -> WatchResponse {
-        self.create(create);
-        let created = self.next().await.unwrap();
-        assert!(created.created && !created.canceled, "{created:?}");
-        created
-    }
-
-    /// So many events, whatever the messages.
-    async fn events(&mut self, count: usize) -> Vec<Event> {
-        let mut events = Vec::new();
-        while events.len() < count {
-            events.extend(self.next().await.unwrap().events);
-        }
-        assert_eq!(events.len(), count, "more than there are");
-        events
-    }
-}
-
-fn prefix(key: &str) -> WatchCreateRequest {
-    let mut end = key.as_bytes().to_vec();
-    *end.last_mut().unwrap() += 1;
-    WatchCreateRequest { key: key.to_owned().into(), range_end: end.into(), ..Default::default() }
-}
-
-fn one(key: &str) -> WatchCreateRequest {
-    WatchCreateRequest { key: key.to_owned().into(), ..Default::default() }
-}
-
-fn from(start_revision: i64, request: WatchCreateRequest) -> WatchCreateRequest {
-    WatchCreateRequest { start_revision, ..request }
-}
+use tonic::Code;
 
 fn revisions(events: &[Event]) -> Vec<i64> {
     events.iter().map(|event| event.kv.as_ref().unwrap().mod_revision).collect()

@@ -7,6 +7,7 @@
 pub mod etcd;
 pub mod proxy;
 pub mod session;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::fs;
