@@ -7,6 +7,7 @@
 //!                             ^--fetch--> Store
 //! ```
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::mem::take;
 
@@ -96,8 +97,8 @@ impl Watches {
         match verb {
             "watch" => {
                 let request = request(words)?;
-                if !self.streams.contains_key(&stream) {
-                    self.streams.insert(stream, VecDeque::new());
+                if let Entry::Vacant(fresh) = self.streams.entry(stream) {
+                    fresh.insert(VecDeque::new());
                     self.step(WatchInput::Open { stream, needs_leader: false }, store);
                 }
                 self.step(WatchInput::Now(store.revision()), store);

@@ -70,7 +70,7 @@ impl Judge {
         let response = message.response();
         assert_eq!(message.encoded_len(), prost::Message::encoded_len(&response));
         if response.created {
-            self.created(response);
+            self.created(&response);
         } else if response.canceled {
             self.canceled(response, ledger);
         } else if response.events.is_empty() {
@@ -80,7 +80,7 @@ impl Judge {
         }
     }
 
-    fn created(&mut self, response: WatchResponse) {
+    fn created(&mut self, response: &WatchResponse) {
         let (request, now) = self.asked.pop_front().expect("created: nobody asked");
         if response.canceled {
             assert_eq!(response.watch_id, -1, "created: a refused watcher has no id");

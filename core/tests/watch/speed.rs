@@ -1,6 +1,8 @@
 //! What a change costs among many watchers (ignored: it measures).
 //! `cargo test --release -p quorate-core --test watch -- --ignored --nocapture`
 
+#![expect(clippy::disallowed_types, reason = "a measurement needs a clock")]
+
 use std::collections::VecDeque;
 use std::time::Instant;
 
