@@ -27,6 +27,8 @@ pub struct Watcher {
     keys: Keys,
     /// What it wants of a change.
     pub wish: Wish,
+    /// The revision that it was asked to begin at, if one was named.
+    start: Option<i64>,
     /// Whether its messages may be cut.
     pub fragment: bool,
     /// Whether it wants progress messages,
@@ -53,8 +55,14 @@ pub enum Group {
 impl Watcher {
     /// A watcher that is in no group yet.
     pub fn new(stream: StreamId, name: WatchId, ask: Ask) -> Self {
-        let Ask { keys, wish, fragment, progress, .. } = ask;
-        Self { stream, name, keys, wish, fragment, progress, told: false, group: None }
+        let Ask { keys, wish, start, fragment, progress, .. } = ask;
+        Self { stream, name, keys, wish, start, fragment, progress, told: false, group: None }
+    }
+
+    /// Whether there is a revision that it can have seen: before that, a progress message would speak
+    /// of what it did not ask for (WA-15, WA-16).
+    pub fn has_begun(&self, published: i64) -> bool {
+        self.start.is_none_or(|start| start <= published)
     }
 
     /// Where it is.

@@ -277,7 +277,9 @@ impl Hub {
         if ask.progress {
             self.arm(stream);
         }
-        self.enroll(id, Watcher::new(stream, name, ask), start.max(FIRST));
+        // Revision 1 changed nothing. But it can be given up, and whoever asks for it is told so.
+        let next = if start < self.compacted { start } else { start.max(FIRST) };
+        self.enroll(id, Watcher::new(stream, name, ask), next);
         self.overtake();
     }
 

@@ -37,7 +37,8 @@ impl Hub {
     /// A client asks how far its stream is.
     pub(super) fn answer_progress(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get(&id) else { return };
-        let mut in_sync = stream.behind == 0;
+        let mut begun = stream.watchers.values().filter_map(|id| self.watchers.get(id));
+        let mut in_sync = stream.behind == 0 && begun.all(|it| it.has_begun(self.published));
         let mut revision = self.published;
         if planted!(self.settings.planted, Bug::ProgressOvertakesEvents) {
             (in_sync, revision) = (true, self.now.max(self.published));
@@ -93,6 +94,7 @@ impl Hub {
         for (name, watcher) in watchers {
             let watcher = self.watchers.get_mut(&watcher).expect("a stream's watcher is known");
             let quiet = watcher.progress && !core::mem::take(&mut watcher.told);
+            let quiet = quiet && watcher.has_begun(self.published);
             if quiet && matches!(watcher.group(), Group::Synced(_)) {
                 self.tell_progress(id, name, self.published);
             }
