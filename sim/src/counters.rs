@@ -174,6 +174,22 @@ counters! {
     CatchUps = "watchers caught up in steps",
     /// Watchers that compaction overtook.
     WatchersCompacted = "watchers compacted",
+    /// Events that were held against the log or an answer.
+    EventsConfirmed = "watch events confirmed",
+    /// Changes that a watcher had to be told of.
+    EventsRequired = "watch events required",
+    /// Events whose say on the beginning of a life was checked.
+    BirthsChecked = "watch births checked",
+    /// Pairs before a change that were checked.
+    PairsBefore = "watch pairs before checked",
+    /// Ends of leases that were held against their time.
+    LeaseEndsTimed = "lease ends timed",
+    /// Renewals that were held against the end of the lease.
+    RenewalsChecked = "lease renewals checked",
+    /// Reads that would have shown a key of a dead lease.
+    LeaseReads = "reads after a lease's end",
+    /// Ends of leases of which the log shows what they removed.
+    LeaseRemovals = "lease removals checked",
     /// Histories that were judged with the outcomes that only the log knows.
     Revealed = "histories told more",
     /// Histories that a second, independent judge agreed on.

@@ -8,7 +8,12 @@
 //! The revision-guided judge sees every run; the plain search of Wing, Gong and Lowe, which knows
 //! nothing of revisions, is the second opinion, as far as it comes to an end.
 //!
-//! Not here: the judges (`jepsen-like-checks/`), what the log knows (`world/ledger.rs`).
+//! Watches and leases are judged first: what breaks them is told best in their own words.
+//!
+//! Not here: the promises of watches and leases (`judge/promises.rs`), the judges
+//! (`jepsen-like-checks/`), what the log knows (`world/ledger.rs`).
+
+mod promises;
 
 use quorate_checks::explain::{self, Explanation, Finding};
 use quorate_checks::history::{History, Operation, Record};
@@ -16,6 +21,7 @@ use quorate_checks::linearizable::{Budget, Verdict, guided, wgl};
 use quorate_checks::revision::{endpoints, sessions};
 
 use crate::counters::{Counter, Counters};
+use crate::plan::Plan;
 use crate::verdict::{Invariant, Violation};
 
 /// What the guided judge may spend on a record.
@@ -35,18 +41,18 @@ pub fn history(records: Vec<Record>) -> Result<History, Violation> {
 /// Judges what clients saw. `reveal` tells what the log knows of unknown outcomes.
 pub fn judge(
     history: &History,
-    seed: u64,
+    plan: &Plan,
     counters: &mut Counters,
     reveal: impl FnOnce(&[Operation]) -> Vec<Operation>,
 ) -> Result<(), Violation> {
+    promises::watches(history, counters)?;
+    promises::leases(history, plan, counters)?;
     match first(history) {
         Verdict::Linearizable(_) => {}
         verdict @ Verdict::Illegal(_) => return broken(verdict.to_string()),
         Verdict::Unknown(_) => {
             counters.count(Counter::Revealed);
-            let told = reveal(history.operations()).into_iter().map(Record::Operation).collect();
-            let told = self::history(told)?;
-            match first(&told) {
+            match first(&told(history, reveal)?) {
                 Verdict::Linearizable(_) => {}
                 verdict @ (Verdict::Illegal(_) | Verdict::Unknown(_)) => {
                     return broken(format!("with the log's outcomes told: {verdict}"));
@@ -54,7 +60,7 @@ pub fn judge(
             }
         }
     }
-    if seed.is_multiple_of(SECOND_OPINION) {
+    if plan.settings.seed.is_multiple_of(SECOND_OPINION) {
         return second(history, counters);
     }
     Ok(())
@@ -68,6 +74,17 @@ pub fn explain(history: &History) -> Option<Explanation> {
         Verdict::Illegal(rejection) => Some(explain::explain(history, &Finding::Order(rejection))),
         Verdict::Linearizable(_) | Verdict::Unknown(_) => None,
     }
+}
+
+/// The history with the outcomes that the log knows.
+fn told(
+    history: &History,
+    reveal: impl FnOnce(&[Operation]) -> Vec<Operation>,
+) -> Result<History, Violation> {
+    let operations = reveal(history.operations()).into_iter().map(Record::Operation);
+    let mut records = history.clone().into_records();
+    records.retain(|record| !matches!(record, Record::Operation(_)));
+    self::history(operations.chain(records).collect())
 }
 
 fn first(history: &History) -> Verdict {

@@ -62,8 +62,44 @@ invariants! {
     RevisionMonotonicity = "revision monotonicity",
     /// What clients saw has an order that explains it.
     Linearizability = "linearizability",
+    /// A watcher is told first that it exists (WA-2).
+    WatchCreated = "watch created",
+    /// A watcher is told only of what it asked for.
+    WatchFilter = "watch filter",
+    /// A watcher is told in the order of revisions.
+    WatchOrdered = "watch ordered",
+    /// A watcher is told nothing twice.
+    WatchUnique = "watch unique",
+    /// A watcher is told of all of a revision together.
+    WatchAtomic = "watch atomic",
     /// A progress message promises nothing that is still to come.
     WatchBookmarkable = "watch bookmarkable",
+    /// A watcher that begins at a revision is told of everything from there on.
+    WatchResumable = "watch resumable",
+    /// A watcher is told of everything between two things that it is told of.
+    WatchReliable = "watch reliable",
+    /// A watcher is told when a key's life begins.
+    WatchIsCreate = "watch is-create",
+    /// The pair before a change is the pair before.
+    WatchPrevKv = "watch prev-kv",
+    /// What a watcher is told is what happened.
+    WatchContent = "watch content",
+    /// Messages are cut for those who ask for it, and say so.
+    WatchFragment = "watch fragment",
+    /// A watcher that has ended is told nothing more, and ends only when it may.
+    WatchCancel = "watch cancel",
+    /// A watcher that compaction overtook is told so.
+    WatchCompaction = "watch compaction",
+    /// A lease does not end before its time (K3).
+    LeaseLives = "lease lives for its time",
+    /// A lease that has ended is not renewed (K3).
+    LeaseStaysDead = "dead lease is not renewed",
+    /// A lease that nobody renews ends in bounded time (K4).
+    LeaseEnds = "lease ends",
+    /// The keys of a lease that has ended are gone (K5).
+    LeaseTakesKeys = "keys of a dead lease are gone",
+    /// The end of a lease takes no other keys (K5).
+    LeaseSparesKeys = "other keys stay",
     /// A member starts after any crash.
     MemberMustStart = "a member must start after any crash",
     /// No assertion fails, and nothing else panics.

@@ -18,6 +18,7 @@ use quorate_core::api::wire::Command;
 use quorate_core::api::wire::command::Action;
 use quorate_core::member::Input;
 use quorate_core::raft::Entry;
+use quorate_core::request::requester_of;
 use quorate_core::types::{LeaseId, LogId};
 use quorate_core::watch::WatchInput;
 
@@ -59,7 +60,8 @@ impl World {
         let effects = apply(&mut running.store, std::slice::from_ref(entry));
         let state = State::from(&running.store);
         self.oracle.on_state(at, entry.index, state)?;
-        let first = self.chronicle.applied(self.now, entry.index.0, lease_end(entry), &effects);
+        let ends = self.lease_end(entry);
+        let first = self.chronicle.applied(self.now, entry.index.0, ends, &effects);
         let Some(news) = first else { return Ok(effects) };
         self.counters.add(Counter::LeasesExpired, u64::from(news.lease_ended));
         if self.chronicle.compacted(state.mark) {
@@ -129,21 +131,23 @@ impl World {
         self.wake(at, Actor::Consensus);
         self.answer(at, answers);
     }
-}
 
-/// The lease that an entry ends because its time is over.
-fn lease_end(entry: &Entry) -> Option<LeaseId> {
-    let command = Command::decode(entry.command.clone()).ok()?;
-    match command.action? {
-        Action::LeaseEnd(end) => Some(LeaseId(end.id)),
-        Action::Put(_)
-        | Action::DeleteRange(_)
-        | Action::Txn(_)
-        | Action::Compact(_)
-        | Action::LeaseGrant(_)
-        | Action::LeaseRevoke(_)
-        | Action::LeaseCheckpoint(_)
-        | Action::Configuration(_)
-        | Action::Publish(_) => None,
+    /// The lease that an entry ends though no client asked for that.
+    fn lease_end(&self, entry: &Entry) -> Option<LeaseId> {
+        let command = Command::decode(entry.command.clone()).ok()?;
+        let asked = requester_of(&entry.command).is_some_and(|id| self.ledger.knows(id));
+        match command.action? {
+            Action::LeaseEnd(end) => Some(LeaseId(end.id)),
+            Action::LeaseRevoke(revoke) if !asked => Some(LeaseId(revoke.id)),
+            Action::LeaseRevoke(_)
+            | Action::Put(_)
+            | Action::DeleteRange(_)
+            | Action::Txn(_)
+            | Action::Compact(_)
+            | Action::LeaseGrant(_)
+            | Action::LeaseCheckpoint(_)
+            | Action::Configuration(_)
+            | Action::Publish(_) => None,
+        }
     }
 }

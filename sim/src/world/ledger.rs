@@ -6,7 +6,7 @@
 //! history is judged once more with these outcomes told, as if each answer had come at the very
 //! end. That hides nothing: an answer that nobody waited for must fit like any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_checks::history::{Operation, Outcome, Refusal, Request};
 use quorate_core::actors::Answer;
@@ -21,12 +21,20 @@ use crate::record;
 pub struct Ledger {
     asked: BTreeMap<u32, RequestId>,
     told: BTreeMap<RequestId, Reply>,
+    /// All requests that a client asked for.
+    known: BTreeSet<RequestId>,
 }
 
 impl Ledger {
     /// A call became a request.
     pub fn asked(&mut self, number: u32, id: RequestId) {
         self.asked.insert(number, id);
+        self.known.insert(id);
+    }
+
+    /// Whether some client asked for a request.
+    pub fn knows(&self, id: RequestId) -> bool {
+        self.known.contains(&id)
     }
 
     /// Some store answered requests. The first answer of any member is kept: they are equal.

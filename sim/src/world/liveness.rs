@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use quorate_checks::history as said;
 use quorate_core::raft::RoleKind;
 use quorate_core::store::Store;
 use quorate_core::types::Seconds;
@@ -78,13 +79,20 @@ impl World {
             if let Phase::Watching(_, newest) = self.phase {
                 what.extend(self.clients.laggard(newest).map(|late| format!("; {late}")));
             }
-            return Violation::of(Invariant::Liveness, what);
+            return Violation::of(self.phase.demands(), what);
         }
         if let Phase::Watching(_, newest) = self.phase {
             self.hurry_streams(newest);
         }
         self.after(LOOK, Event::Inspect);
         Ok(())
+    }
+
+    /// The span in which nothing went wrong any more.
+    pub(super) fn healthy(&self) -> Option<said::Record> {
+        let from = said::Micros(self.well_since?);
+        let until = said::Micros(self.now);
+        Some(said::Record::Healthy(said::Healthy { from, until }))
     }
 
     fn heal(&mut self) {
@@ -114,7 +122,10 @@ impl World {
         let deadline = self.deadline();
         self.phase = match self.phase {
             Phase::Safety => Phase::Leader(deadline),
-            Phase::Leader(_) => Phase::Pending(deadline),
+            Phase::Leader(_) => {
+                self.well_since = Some(self.now);
+                Phase::Pending(deadline)
+            }
             Phase::Pending(_) => {
                 self.open_probers();
                 Phase::Probing(deadline)
@@ -202,6 +213,19 @@ impl World {
 }
 
 impl Phase {
+    /// What a run breaks that does not get further.
+    fn demands(self) -> Invariant {
+        match self {
+            Self::Lapsing(_) => Invariant::LeaseEnds,
+            Self::Safety
+            | Self::Leader(_)
+            | Self::Pending(_)
+            | Self::Probing(_)
+            | Self::Watching(..)
+            | Self::Settling(_) => Invariant::Liveness,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Safety => "safety",

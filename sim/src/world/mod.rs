@@ -86,6 +86,8 @@ pub struct World {
     ledger: Ledger,
     chronicle: Chronicle,
     phase: Phase,
+    /// Since when nothing goes wrong any more.
+    well_since: Option<Micros>,
     trace: Trace,
     counters: Counters,
     agenda: Vec<(Micros, Event)>,
@@ -110,6 +112,7 @@ impl World {
             ledger: Ledger::default(),
             chronicle: Chronicle::default(),
             phase: Phase::Safety,
+            well_since: None,
             trace: Trace::new(reader),
             counters: Counters::default(),
             agenda: Vec::new(),
@@ -203,12 +206,13 @@ impl World {
         });
         let mut records = self.clients.close();
         records.extend(self.chronicle.close());
+        records.extend(self.healthy());
         let history = judge::history(records);
         let seen = history.as_ref().map_err(Clone::clone);
-        let (seed, counters) = (self.plan.settings.seed, &mut self.counters);
+        let (plan, counters) = (&self.plan, &mut self.counters);
         let (ledger, end) = (&self.ledger, self.now);
         let reveal = |record: &[Operation]| ledger.reveal(record, end);
-        let judge = |()| seen.and_then(|seen| judge::judge(seen, seed, counters, reveal));
+        let judge = |()| seen.and_then(|seen| judge::judge(seen, plan, counters, reveal));
         let verdict = verdict.and_then(judge);
         if let Err(violation) = &verdict {
             self.trace.event(self.now, format_args!("violation of {violation}"));

@@ -227,18 +227,21 @@ impl World {
     fn settle(&mut self, place: Place, courses: &[(usize, Course)]) {
         let streams = &mut self.clients.streams;
         let Some(tap) = streams.taps.get_mut(&place) else { return };
+        let mut overtaken = 0;
         for (at, course) in courses.iter().rev() {
             match course {
                 Course::Runs => {}
                 Course::Ended => streams.record.push(tap.watchers.remove(*at).canceled()),
                 Course::Overtaken(mark) => {
-                    self.counters.count(Counter::WatchersCompacted);
-                    let again = tap.watchers[*at].again(*mark);
-                    let ended = std::mem::replace(&mut tap.watchers[*at], again);
+                    overtaken += 1;
+                    // At the end of the list, which is in the order in which they are asked for.
+                    let ended = tap.watchers.remove(*at);
+                    tap.watchers.push(ended.again(*mark));
                     streams.record.push(ended.canceled());
                 }
             }
         }
+        self.counters.add(Counter::WatchersCompacted, overtaken);
         self.begin_watchers(place);
     }
 
