@@ -269,6 +269,7 @@ impl Node {
             let ready = self.snapshots.take_ready(snapshot);
             let (_, told) = actors::install(&mut self.store, ready);
             self.snapshots.refill = Some(snapshot);
+            self.watches.installed(&self.store);
             self.take_in([told]);
         }
         let entries = take(&mut self.committed);

@@ -59,6 +59,11 @@ impl Watches {
         self.news.push(WatchInput::published(changes, store));
     }
 
+    /// Keeps, too, that a snapshot took the store's place.
+    pub fn installed(&mut self, store: &Store) {
+        self.news.push(installed(store));
+    }
+
     /// Carries out one command; returns what came of it.
     pub fn run(
         &mut self,
@@ -73,8 +78,7 @@ impl Watches {
             }
             "skip" => {
                 self.news.clear();
-                let (revision, compacted) = (store.revision(), store.compact_revision());
-                self.step(WatchInput::Installed { revision, compacted }, store);
+                self.step(installed(store), store);
             }
             "quiet" => {
                 let minutes: u64 = number(words.next()?)?;
@@ -144,6 +148,10 @@ impl Watches {
             }
         }
     }
+}
+
+fn installed(store: &Store) -> WatchInput {
+    WatchInput::Installed { revision: store.revision(), compacted: store.compact_revision() }
 }
 
 /// An entry that changes no key is no news, unless it compacts.
