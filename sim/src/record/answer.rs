@@ -15,8 +15,8 @@ use crate::world::Reply;
 
 /// What came of a call at `now`.
 #[must_use]
-pub fn outcome(reply: Reply, now: Micros) -> Outcome {
-    let response = match &reply {
+pub fn outcome(reply: &Reply, now: Micros) -> Outcome {
+    let response = match reply {
         Reply::Put(said) => Response::Put(put(said)),
         Reply::DeleteRange(said) => Response::DeleteRange(delete(said)),
         Reply::Range(said) => Response::Range(range(said)),

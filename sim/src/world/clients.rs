@@ -317,7 +317,7 @@ impl World {
         caller.sight.learn(&pending.call, &reply, &mut self.clients.rumours);
         count_reply(&mut self.counters, &pending.call, &reply, pending.newest);
         let answered = reply.is_an_answer();
-        self.finish(client, record::outcome(reply, self.now), answered);
+        self.finish(client, record::outcome(&reply, self.now), answered);
     }
 
     fn finish(&mut self, client: usize, outcome: Outcome, answered: bool) {

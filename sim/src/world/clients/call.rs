@@ -20,7 +20,7 @@ use crate::plan::{
 };
 
 /// A lease that nobody was granted.
-const NO_LEASE: i64 = 0x6e_6f6e_65;
+const NO_LEASE: i64 = 0x6e6f_6e65;
 
 /// Turns what a plan says into what a client sends.
 pub struct Asking<'a> {
