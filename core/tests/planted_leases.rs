@@ -1,8 +1,9 @@
-//! Each bug of leases that needs one member only, shown to break what it says it breaks. Those that
-//! need several are hunted by the simulator.
+//! Each planted bug of leases, shown to break what it says it breaks: those of the store by
+//! themselves, those of consensus in a trace that goes otherwise with the bug in it.
 #![cfg(planted)]
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod script;
 mod store_support;
 
 use quorate_core::api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest, PutRequest};
@@ -95,4 +96,100 @@ fn a_checkpoint_that_is_not_stored_is_gone_after_a_restart() {
     };
     assert!(remaining(None));
     assert!(!remaining(Some(Bug::CheckpointNotStored)));
+}
+
+/// What the last paragraph causes of a trace that is cut behind `last`, with a bug in every member.
+fn caused(trace: &str, last: &str, planted: Option<Bug>, tail: &str) -> String {
+    let path = format!("{}/../traces/lease/{trace}.trace", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let (before, _) = text.split_once(&format!("\n{last}\n")).unwrap();
+    let mut text = format!("{before}\n{last}\n{tail}\n----\n");
+    if let Some(bug) = planted {
+        let founds = text.lines().find(|line| line.starts_with("cluster ")).unwrap().to_owned();
+        text = text.replace(&founds, &format!("{founds} planted={}", bug.name()));
+    }
+    let transcript = script::replay(&text);
+    let transcript = transcript.unwrap_or_else(|(line, why)| panic!("{trace}:{line}: {why}"));
+    transcript.rsplit("----\n").next().unwrap().to_owned()
+}
+
+/// A trace, the command behind which it is cut, commands that go on from there; what is caused by the
+/// last paragraph, and what is caused by it with the bug.
+type Case<'a> = (Bug, &'a str, &'a str, &'a str, &'a str, &'a str);
+
+#[test]
+fn each_bug_of_consensus_breaks_a_promise() {
+    let cases: [Case<'_>; 8] = [
+        (
+            Bug::EndByDeposedLeader,
+            "a_deposed_leader_ends_no_lease",
+            "leases n1 n2",
+            "quietly doze n1 500\nquietly stabilize\nleases n2",
+            "n2: leases 7: 2s since 3, key",
+            "n2: leases none",
+        ),
+        (
+            Bug::RenewWithoutQuorum,
+            "a_deposed_leader_ends_no_lease",
+            "quietly stabilize",
+            "quietly grant n1 8 60\nquietly stabilize\nisolate n1\nrenew n1 8",
+            "n1: request n1.1.2 keep-alive",
+            "n1: answer n1.1.2 ttl 60",
+        ),
+        (
+            Bug::TtlInFullAtLeaderChange,
+            "a_checkpoint_survives_a_leader_change",
+            "leases n2 n3",
+            "quietly doze n3 160\nquietly stabilize\nleases n3",
+            "n3: leases none",
+            "n3: leases 7: 600s since 3, 300s left\nn3: leases 7: 600s since 3, 300s left",
+        ),
+        (
+            Bug::CheckpointOnce,
+            "a_checkpoint_survives_a_leader_change",
+            "leases n3",
+            "quietly grant n1 8 1200\nquietly stabilize\nquietly doze n1 30000\nquietly stabilize\n\
+             quietly doze n1 30000\nquietly stabilize\nleases n1",
+            "8: 1200s since 5, 600s left",
+            "8: 1200s since 5, 900s left",
+        ),
+        (
+            Bug::RenewBeforeCheckpointIsVoid,
+            "a_renewal_waits_until_a_checkpoint_is_void",
+            "deliver n1 heartbeat-echo",
+            "view n1",
+            "n1: persist w5",
+            "n1: answer n1.1.2 ttl 600",
+        ),
+        (
+            Bug::EndByIdAlone,
+            "an_end_spares_a_lease_that_was_granted_anew",
+            "stabilize",
+            "leases n1",
+            "n1: leases 7: 60s since 5",
+            "n1: leases none",
+        ),
+        (
+            Bug::RenewAfterEnd,
+            "a_renewal_that_comes_too_late_waits_for_the_end",
+            "deliver n1 heartbeat-echo",
+            "view n1",
+            "n1: request n1.1.2 keep-alive",
+            "n1: answer n1.1.2 ttl 2",
+        ),
+        (
+            Bug::RenewFromOwnTable,
+            "an_unknown_lease_is_asked_for_at_the_leader",
+            "renew n3 7",
+            "view n3",
+            "n3: request n3.1.1 keep-alive",
+            "n3: answer n3.1.1 ttl 0",
+        ),
+    ];
+    for (bug, trace, last, tail, sound, ill) in cases {
+        let found = caused(trace, last, None, tail);
+        assert!(found.contains(sound) && !found.contains(ill), "without {bug}: {found}");
+        let found = caused(trace, last, Some(bug), tail);
+        assert!(found.contains(ill), "{bug}: {found}");
+    }
 }

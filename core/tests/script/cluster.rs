@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 
 use quorate_core::member::{Config, Input};
+use quorate_core::planted::Bug;
 use quorate_core::raft::Envelope;
 use quorate_core::types::{ClusterId, NodeId, Ticks};
 
@@ -96,6 +97,9 @@ impl Cluster {
             match word.split_once('=') {
                 Some(("heartbeat", ticks)) => config.heartbeat = Ticks(number(ticks)?),
                 Some(("election", ticks)) => config.election = Ticks(number(ticks)?),
+                Some(("planted", name)) => {
+                    config.planted = Bug::ALL.iter().copied().find(|bug| bug.name() == name);
+                }
                 Some(("discard", entries)) => config.discard_batch = number(entries)?,
                 Some(("tail", entries)) => config.kept_tail = number(entries)?,
                 Some(_) | None => return Err(format!("{word:?} is neither node nor option")),

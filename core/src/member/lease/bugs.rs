@@ -9,9 +9,10 @@ use super::LeaseQuestion;
 use crate::api::etcdserverpb::LeaseRevokeRequest;
 use crate::api::wire::Command;
 use crate::api::wire::command::Action;
-use crate::member::{Member, Pending};
+use crate::member::Member;
 use crate::planted;
 use crate::planted::Bug;
+use crate::raft::Message;
 use crate::types::LeaseId;
 
 /// Request numbers from here on are of the bug: no client comes so far.
@@ -20,7 +21,8 @@ const NUMBERS: u64 = 1 << 62;
 impl Member {
     /// [`Bug::RenewWithoutQuorum`]: nobody is asked whether this member still leads.
     pub(super) fn confirm_blindly(&mut self, round: u64) {
-        if planted!(self.leases.planted, Bug::RenewWithoutQuorum) {
+        let counts = self.leases.clocks.reigns(self.raft.term());
+        if planted!(self.leases.planted, Bug::RenewWithoutQuorum) && counts {
             self.leases.rounds.confirmed(round, self.raft.applied_index());
         }
     }
@@ -62,8 +64,12 @@ impl Member {
         for (n, lease) in (first..).zip(over) {
             let action = Some(Action::LeaseRevoke(LeaseRevokeRequest { id: lease.0 }));
             let command = Command { member: self.raft.id().0, boot: self.boot, n, action };
-            self.pending.insert(n, Pending { proposed: false, changes: self.changes });
-            self.unsent.push_back((n, Bytes::from(command.encode_to_vec())));
+            let command = Bytes::from(command.encode_to_vec());
+            match self.raft.leader() {
+                Some(leader) if leader == self.raft.id() => drop(self.raft.propose(command)),
+                Some(leader) => self.raft.send(leader, Message::Forward { command }),
+                None => {}
+            }
         }
     }
 }
