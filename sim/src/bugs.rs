@@ -5,7 +5,9 @@
 //! failure that nobody can read is of little use: the plan that caught it is shrunk, and what is
 //! left of it is counted.
 //!
-//! Not here: the bugs themselves (`core/src/planted.rs`).
+//! Not here: the bugs themselves (`core/src/planted.rs`), what each breaks (`bugs/expected.rs`).
+
+mod expected;
 
 use std::fmt;
 use std::ops::Range;
@@ -16,6 +18,8 @@ use crate::plan::Plan;
 use crate::run::Engine;
 use crate::shrink::{self, Budget, Shrunk, Size};
 use crate::sweep::{Failure, Sweep};
+
+pub use expected::expected;
 
 /// Whether this build has the bugs in it.
 #[must_use]
@@ -42,7 +46,7 @@ pub struct Hunt {
 
 /// The first line of a table of hunts.
 pub const HEAD: &str =
-    "bug                                   seeds faults    ops seconds  invariant";
+    "bug                                      seeds faults    ops seconds  invariant";
 
 /// Hunts one bug over some seeds.
 ///
@@ -59,6 +63,13 @@ pub fn hunt(bug: Bug, seeds: Range<u64>, engine: Engine, each: impl Fn() + Sync)
 }
 
 impl Hunt {
+    /// Whether the bug was caught, and by an invariant that speaks of it.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        let speaks = |failure: &Failure| expected(self.bug).contains(&failure.violation.invariant);
+        self.caught.as_ref().is_some_and(speaks)
+    }
+
     /// Shrinks the plan that caught the bug, on the plain engine.
     pub fn shrink(&mut self, budget: Budget, each: &mut dyn FnMut(u64, Size)) {
         let Some(failure) = &self.caught else { return };
@@ -89,11 +100,12 @@ impl fmt::Display for Hunt {
         let Some(failure) = &self.caught else {
             return write!(
                 f,
-                "{name:<26}{:<10}{seeds:>7} {:>6} {:>6} {:>7}  -",
+                "{name:<32}{:<8}{seeds:>7} {:>6} {:>6} {:>7}  -",
                 "MISSED", "", "", ""
             );
         };
-        write!(f, "{name:<26}{:<10}{seeds:>7} ", "caught")?;
+        let word = if self.is_good() { "caught" } else { "ASTRAY" };
+        write!(f, "{name:<32}{word:<8}{seeds:>7} ")?;
         match &self.shrunk {
             None => write!(f, "{:>6} {:>6} {:>7}", "-", "-", "-")?,
             Some(Shrunk { plan, took, .. }) => {

@@ -128,6 +128,8 @@ counters! {
     SnapshotsInstalled = "snapshots installed",
     /// Restarts that found a snapshot whose installation a crash had cut short.
     SnapshotsResumed = "snapshots installed again",
+    /// Leaders that handed over because a client wished it.
+    Transfers = "leaders moved",
     /// Transactions that a client was answered.
     Txns = "txns answered",
     /// Of these, such that hold others.

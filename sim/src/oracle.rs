@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use quorate_core::raft::{Entry, Envelope, RoleKind, View};
 use quorate_core::request::requester_of;
-use quorate_core::store::Store;
+use quorate_core::store::{HashStep, Store};
 use quorate_core::types::{HardState, Index, LogId, NodeId, RequestId, Term};
 use quorate_core::wal::Write;
 
@@ -61,6 +61,8 @@ pub struct State {
     pub revision: i64,
     /// The oldest revision that may be read.
     pub mark: i64,
+    /// The hash of the key space as etcd counts it, now and then.
+    pub kv: Option<u32>,
 }
 
 /// What a turn of a consensus actor changed.
@@ -99,17 +101,30 @@ impl Turn {
     }
 }
 
+/// The key space is hashed at every so many entries: at the same ones on all members.
+const HASH_EVERY: u64 = 8;
+
+fn hash_kv(store: &Store) -> u32 {
+    match store.hash_kv(0, None, usize::MAX) {
+        Ok(HashStep::Done(done)) => done.hash,
+        Ok(HashStep::More(_)) => panic!("there is no more than everything"),
+        Err(refusal) => panic!("the present can be hashed: {refusal}"),
+    }
+}
+
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { hash, revision, mark } = self;
-        write!(f, "state {hash:016x} at revision {revision}, compacted to {mark}")
+        let Self { hash, revision, mark, kv } = self;
+        write!(f, "state {hash:016x} at revision {revision}, compacted to {mark}")?;
+        kv.map_or(Ok(()), |kv| write!(f, ", HashKV {kv:08x}"))
     }
 }
 
 impl From<&Store> for State {
     fn from(store: &Store) -> Self {
-        let mark = store.compact_revision();
-        Self { hash: store.state_hash(), revision: store.revision(), mark }
+        let (mark, due) = (store.compact_revision(), store.applied().index.0);
+        let kv = due.is_multiple_of(HASH_EVERY).then(|| hash_kv(store));
+        Self { hash: store.state_hash(), revision: store.revision(), mark, kv }
     }
 }
 

@@ -28,22 +28,22 @@ pub struct Asked {
     pub session: u64,
     /// When.
     pub invoked: Micros,
-    /// What was asked.
-    pub request: Request,
+    /// What was asked, if the judges have a word for it.
+    pub request: Option<Request>,
 }
 
 impl Asked {
     /// The whole operation. `endpoint` is the member and its life.
     #[must_use]
-    pub fn over(self, outcome: Outcome, endpoint: Option<(usize, u64)>) -> said::Operation {
-        said::Operation {
+    pub fn over(self, outcome: Outcome, endpoint: Option<(usize, u64)>) -> Option<said::Operation> {
+        Some(said::Operation {
             number: OpNumber(u64::from(self.number)),
             client: ClientId(self.session),
             endpoint: endpoint.map(|(at, boot)| self::endpoint(at, boot)),
             invoked: said::Micros(self.invoked),
-            request: self.request,
+            request: self.request?,
             outcome,
-        }
+        })
     }
 }
 
@@ -58,17 +58,20 @@ fn bytes(bytes: &[u8]) -> ByteString {
 }
 
 /// An outcome in a few words.
-pub struct Shown<'a>(pub &'a Outcome);
+pub struct Shown<'a>(pub &'a Option<Outcome>);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Outcome::Ok { response: Response::Range(range), .. } => {
+            None => f.write_str("done"),
+            Some(Outcome::Ok { response: Response::Range(range), .. }) => {
                 write!(f, "ok at revision {} with {} pairs", range.revision.0, range.kvs.len())
             }
-            Outcome::Ok { response, .. } => write!(f, "ok at revision {}", response.revision().0),
-            Outcome::Refused { refusal, .. } => write!(f, "refused: {}", refusal.message),
-            Outcome::Unknown { why } => write!(f, "unknown: {why}"),
+            Some(Outcome::Ok { response, .. }) => {
+                write!(f, "ok at revision {}", response.revision().0)
+            }
+            Some(Outcome::Refused { refusal, .. }) => write!(f, "refused: {}", refusal.message),
+            Some(Outcome::Unknown { why }) => write!(f, "unknown: {why}"),
         }
     }
 }

@@ -101,9 +101,10 @@ fn complete(session: &Session<'_>, tales: &Tales<'_>) -> Result<(), Box<Fault>> 
         let (place, event) = group[0];
         let revision = event.revision();
         passed(session, tales, (next, revision), guarantee, place)?;
+        let cut_short = session.is_cut_short(group[group.len() - 1].0);
         for told in tales.get(&revision).into_iter().flatten() {
             let has = group.iter().any(|(_, event)| event.kv.key == told.event.kv.key);
-            if session.watch.request.wants(told.event) && !has {
+            if session.watch.request.wants(told.event) && !has && !cut_short {
                 let what = format!(
                     "of a part of revision {} only: {}, of which {} tells, is not there",
                     revision.0,

@@ -32,6 +32,13 @@ pub(super) struct Session<'h> {
 }
 
 impl Session<'_> {
+    /// Whether a message is a part and the last that came: the others were lost with the stream, so
+    /// nobody can say what they would have told of its last revision.
+    pub(super) fn is_cut_short(&self, place: usize) -> bool {
+        let last = self.watch.messages.last();
+        place + 1 == self.watch.messages.len() && last.is_some_and(|message| message.fragment)
+    }
+
     /// Whether what was before a revision may have been given up when a message was made.
     pub(super) fn may_be_compacted(&self, place: usize, revision: Revision) -> bool {
         self.marks[place].is_some_and(|mark| revision <= mark)

@@ -288,6 +288,8 @@ fn a_revision_is_not_torn() {
     let parts = all().cuts().part(2, &[a2()]).tells(2, &[b2()]).watch();
     let counters = fault_of(pair_of_puts(), vec![parts]).expect("parts of one message");
     assert_eq!(counters.fragmented, 1);
+    let cut_short = all().cuts().part(2, &[a2()]).watch();
+    assert!(fault_of(pair_of_puts(), vec![cut_short]).is_ok(), "the rest was lost on its way");
     let torn = all().tells(2, &[a2()]).tells(2, &[b2()]).watch();
     let half = all().tells(2, &[a2()]).watch();
     let swapped = all().tells(2, &[b2(), a2()]).watch();

@@ -44,8 +44,8 @@ pub fn hunt_all(args: &Hunts) -> Answer {
     if let Some((faults, ops, seconds)) = bugs::medians(&hunts) {
         println!("median of the shrunk: {faults} faults, {ops} operations, {seconds:.1} s");
     }
-    let caught = hunts.iter().filter(|hunt| hunt.caught.is_some()).count();
-    println!("{caught} of {} caught", hunts.len());
+    let caught = hunts.iter().filter(|hunt| hunt.is_good()).count();
+    println!("{caught} of {} caught, by what speaks of them", hunts.len());
     Ok(replay_all(args)? && caught == hunts.len())
 }
 

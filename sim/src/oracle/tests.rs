@@ -181,7 +181,7 @@ fn a_request_applied_twice() {
 
 #[test]
 fn states_and_revisions_that_differ() {
-    let state = |hash, revision, mark| State { hash, revision, mark };
+    let state = |hash, revision, mark| State { hash, revision, mark, kv: None };
     let mut cluster = Cluster::new();
     assert_eq!(cluster.0.on_state(0, Index(5), state(77, 3, 1)), Ok(()));
     breaks(cluster.0.on_state(1, Index(5), state(78, 3, 1)), Invariant::ReplicaEquality);

@@ -13,9 +13,9 @@ use super::bytes;
 use crate::clock::Micros;
 use crate::world::Reply;
 
-/// What came of a call at `now`.
+/// What came of a call at `now`. None: it is no part of a history.
 #[must_use]
-pub fn outcome(reply: &Reply, now: Micros) -> Outcome {
+pub fn outcome(reply: &Reply, now: Micros) -> Option<Outcome> {
     let response = match reply {
         Reply::Put(said) => Response::Put(put(said)),
         Reply::DeleteRange(said) => Response::DeleteRange(delete(said)),
@@ -50,11 +50,12 @@ pub fn outcome(reply: &Reply, now: Micros) -> Outcome {
             revision: revision(said.header.as_ref()),
             leases: said.leases.iter().map(|status| lease(status.id)).collect(),
         }),
-        Reply::Failed(failure) => return failed(*failure, now),
-        Reply::Lost => return Outcome::Unknown { why: "connection lost".to_owned() },
-        Reply::NoMember => return refused(Code::Unavailable, "connection refused", now),
+        Reply::Moved => return None,
+        Reply::Failed(failure) => return Some(failed(*failure, now)),
+        Reply::Lost => return Some(Outcome::Unknown { why: "connection lost".to_owned() }),
+        Reply::NoMember => return Some(refused(Code::Unavailable, "connection refused", now)),
     };
-    Outcome::Ok { returned: said::Micros(now), response }
+    Some(Outcome::Ok { returned: said::Micros(now), response })
 }
 
 fn failed(failure: Failure, now: Micros) -> Outcome {

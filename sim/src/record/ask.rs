@@ -11,10 +11,10 @@ use said::{Request, Revision};
 use super::bytes;
 use crate::world::Call;
 
-/// What was asked.
+/// What was asked. None: it is no part of a history.
 #[must_use]
-pub fn request(call: &Call) -> Request {
-    match call {
+pub fn request(call: &Call) -> Option<Request> {
+    Some(match call {
         Call::Put(ask) => Request::Put(put(ask)),
         Call::DeleteRange(ask) => Request::DeleteRange(delete(ask)),
         Call::Range(ask) => Request::Range(range(ask)),
@@ -38,7 +38,8 @@ pub fn request(call: &Call) -> Request {
             keys: ask.keys,
         }),
         Call::Leases(_) => Request::LeaseLeases(said::LeaseLeasesRequest {}),
-    }
+        Call::MoveLeader(_) => return None,
+    })
 }
 
 fn put(ask: &api::PutRequest) -> said::PutRequest {

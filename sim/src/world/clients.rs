@@ -148,7 +148,7 @@ impl Clients {
         for client in &mut self.list {
             if let Some(pending) = client.pending.take() {
                 let why = "the run ended".to_owned();
-                self.record.push(pending.asked.over(Outcome::Unknown { why }, None));
+                self.record.extend(pending.asked.over(Outcome::Unknown { why }, None));
             }
         }
         let operations = std::mem::take(&mut self.record).into_iter().map(Record::Operation);
@@ -304,7 +304,8 @@ impl World {
     pub(super) fn give_up(&mut self, client: usize, number: u32) {
         let caller = &self.clients.list[client];
         if caller.pending.as_ref().is_some_and(|pending| pending.asked.number == number) {
-            self.finish(client, Outcome::Unknown { why: "no answer in time".to_owned() }, false);
+            let why = "no answer in time".to_owned();
+            self.finish(client, Some(Outcome::Unknown { why }), false);
         }
     }
 
@@ -320,20 +321,21 @@ impl World {
         self.finish(client, record::outcome(&reply, self.now), answered);
     }
 
-    fn finish(&mut self, client: usize, outcome: Outcome, answered: bool) {
+    /// A call is over. No outcome: it is done, and is no part of the record.
+    fn finish(&mut self, client: usize, outcome: Option<Outcome>, answered: bool) {
         let caller = &mut self.clients.list[client];
         caller.reply = None;
         let Some(pending) = caller.pending.take() else { return };
         let (number, member) = (pending.asked.number, caller.member);
-        let shown = record::Shown(&outcome);
-        self.trace.event(self.now, format_args!("c{client} #{number} {shown}"));
+        self.trace.event(self.now, format_args!("c{client} #{number} {}", record::Shown(&outcome)));
         self.counters.count(match outcome {
-            Outcome::Ok { .. } => Counter::Answered,
-            Outcome::Refused { .. } => Counter::Refused,
-            Outcome::Unknown { .. } => Counter::Unknown,
+            Some(Outcome::Ok { .. }) | None => Counter::Answered,
+            Some(Outcome::Refused { .. }) => Counter::Refused,
+            Some(Outcome::Unknown { .. }) => Counter::Unknown,
         });
         let endpoint = pending.boot.map(|boot| (member, boot));
-        self.clients.record.push(pending.asked.over(outcome, endpoint));
+        let record = outcome.and_then(|outcome| pending.asked.over(outcome, endpoint));
+        self.clients.record.extend(record);
         self.go_on(client, answered);
     }
 

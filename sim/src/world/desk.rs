@@ -18,7 +18,7 @@ use quorate_core::api::{Failure, Refusal, Unavailable};
 use quorate_core::member::Input;
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request, TxnKind, check_txn, txn_kind};
 use quorate_core::store::{Cursor, Step, Store, TxnCursor, TxnStep};
-use quorate_core::types::{LeaseId, LeaseLife, RequestId};
+use quorate_core::types::{LeaseId, LeaseLife, NodeId, RequestId};
 
 use super::clients::Reply;
 use super::host::Running;
@@ -44,6 +44,8 @@ pub enum Look {
     Range(RangeRequest),
     /// A transaction that only reads is to be carried out.
     Txn(TxnRequest),
+    /// Another member was to lead.
+    Moved,
     /// A lease was to be renewed.
     Renewed(LeaseId),
     /// A lease was asked about, with its keys or without.
@@ -100,12 +102,17 @@ pub enum Call {
     TimeToLive(LeaseTimeToLiveRequest),
     /// Ask for all leases.
     Leases(LeaseLeasesRequest),
+    /// Let another member lead.
+    MoveLeader(NodeId),
 }
 
 impl World {
     /// A call reaches the member that its client is connected to.
     pub(super) fn arrive(&mut self, client: usize, number: u32) {
         let Some((at, call)) = self.clients.call(client, number) else { return };
+        // Whoever wants to move the leader asks around for it first.
+        let moves = matches!(call, Call::MoveLeader(_));
+        let at = self.leader().filter(|_| moves).unwrap_or(at);
         let ticket = Ticket { client, number, look: Look::Nothing };
         let asks = matches!(&call, Call::Range(range) if !range.serializable);
         let boot = self.hosts[at].boot();
@@ -178,6 +185,10 @@ impl World {
                 ticket.look = Look::TimeToLive(LeaseId(lease), keys);
                 Ok((running.waiters.id(), Request::TimeToLive(LeaseId(lease))))
             }
+            Call::MoveLeader(target) => {
+                ticket.look = Look::Moved;
+                Ok((running.waiters.id(), Request::MoveLeader(target)))
+            }
             Call::Leases(_) => {
                 let leases = leases(&running.store);
                 return self.reply(&ticket, Reply::Leases(leases));
@@ -244,6 +255,7 @@ impl World {
                 (Answer::Lease(life), Look::TimeToLive(lease, keys)) => {
                     Reply::TimeToLive(running.store.time_to_live(*lease, life, *keys))
                 }
+                (Answer::Moved, Look::Moved) => Reply::Moved,
                 (Answer::Failed(why), _) => {
                     self.count_failure(why);
                     Reply::Failed(Failure::Unavailable(why))

@@ -61,7 +61,10 @@ impl Ledger {
     fn outcome(&self, number: u64, end: Micros) -> Outcome {
         let id = u32::try_from(number).ok().and_then(|number| self.asked.get(&number));
         match id.and_then(|id| self.told.get(id)) {
-            Some(reply) => record::outcome(reply, end),
+            Some(reply) => {
+                let outcome = record::outcome(reply, end);
+                outcome.expect("what the log knows is part of the history")
+            }
             None => {
                 let (code, message) = ("Unknown".to_owned(), "never applied".to_owned());
                 let returned = quorate_checks::history::Micros(end);

@@ -13,10 +13,12 @@ pub(super) enum Kind {
     Compact,
     Lease,
     Watch,
+    Move,
 }
 
 /// All of them.
-pub(super) const KINDS: [Kind; 4] = [Kind::Txn, Kind::Compact, Kind::Lease, Kind::Watch];
+pub(super) const KINDS: [Kind; 5] =
+    [Kind::Txn, Kind::Compact, Kind::Lease, Kind::Watch, Kind::Move];
 
 /// What the requests of one run have in common.
 #[derive(Clone, Debug)]
@@ -75,6 +77,8 @@ impl Draw {
             Kind::Txn => Request::Txn(self.txn(taste, 2)),
             Kind::Lease => self.leasing(),
             Kind::Watch => self.watching(taste),
+            Kind::Move if self.chance(70) => self.plain(taste),
+            Kind::Move => Request::MoveLeader(self.member()),
             Kind::Compact if self.chance(60) => self.plain(taste),
             Kind::Compact => Request::Compact { at: self.mark(), physical: self.chance(20) },
         }

@@ -12,6 +12,8 @@ use quorate_core::api::etcdserverpb::{
     RequestOp, TxnRequest, WatchCreateRequest,
 };
 
+use quorate_core::types::NodeId;
+
 use super::super::Call;
 use super::sight::{Rumours, Sight};
 use crate::plan::{
@@ -59,8 +61,8 @@ impl Asking<'_> {
                 Call::TimeToLive(LeaseTimeToLiveRequest { id: self.lease(*lease), keys: *keys })
             }
             Request::Leases => Call::Leases(LeaseLeasesRequest {}),
-            Request::MoveLeader(_)
-            | Request::Keep { .. }
+            Request::MoveLeader(member) => Call::MoveLeader(NodeId(u64::from(*member))),
+            Request::Keep { .. }
             | Request::Watch(_)
             | Request::Cancel(_)
             | Request::Progress(_)

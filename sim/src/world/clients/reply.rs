@@ -32,6 +32,8 @@ pub enum Reply {
     TimeToLive(LeaseTimeToLiveResponse),
     /// All leases.
     Leases(LeaseLeasesResponse),
+    /// Another member leads.
+    Moved,
     /// It was refused, or the member gave up.
     Failed(Failure),
     /// The member went away with the call.
@@ -68,7 +70,8 @@ impl Reply {
             | Self::LeaseRevoke(_)
             | Self::KeepAlive(_)
             | Self::TimeToLive(_)
-            | Self::Leases(_) => true,
+            | Self::Leases(_)
+            | Self::Moved => true,
         }
     }
 
@@ -89,7 +92,7 @@ impl Reply {
             Self::KeepAlive(renewed) => renewed.header.as_ref(),
             Self::TimeToLive(left) => left.header.as_ref(),
             Self::Leases(leases) => leases.header.as_ref(),
-            Self::Failed(_) | Self::Lost | Self::NoMember => None,
+            Self::Moved | Self::Failed(_) | Self::Lost | Self::NoMember => None,
         }
     }
 }
@@ -98,6 +101,7 @@ impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(why) => why.fmt(f),
+            Self::Moved => f.write_str("moved"),
             Self::Lost => f.write_str("connection lost"),
             Self::NoMember => f.write_str("connection refused"),
             Self::Put(_)

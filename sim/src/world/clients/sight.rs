@@ -90,6 +90,7 @@ impl Sight {
             | Reply::KeepAlive(_)
             | Reply::TimeToLive(_)
             | Reply::Leases(_)
+            | Reply::Moved
             | Reply::Failed(_)
             | Reply::Lost
             | Reply::NoMember => {}

@@ -29,6 +29,7 @@ pub fn count_reply(counters: &mut Counters, call: &Call, reply: &Reply, newest: 
             let older = reply.revision().is_some_and(|shown| shown < newest);
             counters.add(Counter::StaleReads, u64::from(local && older));
         }
+        Reply::Moved => counters.count(Counter::Transfers),
         Reply::Put(_)
         | Reply::DeleteRange(_)
         | Reply::Compact(_)

@@ -1,0 +1,64 @@
+//! Which invariants a planted bug may break.
+//!
+//! A bug that is caught by a check that does not speak of it was caught by luck. So each names what
+//! must hold no longer; a hunt that ends with anything else has failed.
+//!
+//! Some name several, because which of them comes first depends on the run: a vote that was told
+//! before it was durable is seen when it is told, or when it has made two leaders.
+
+use quorate_core::planted::Bug;
+
+use crate::verdict::Invariant::{self, *};
+
+/// What this bug may break.
+#[must_use]
+pub const fn expected(bug: Bug) -> &'static [Invariant] {
+    match bug {
+        Bug::VoteBeforeDurable => &[Durability, ElectionSafety],
+        Bug::AppendBeforeSync => &[Durability, LeaderCompleteness],
+        Bug::CommitOlderTerm => &[CommitRule, LeaderCompleteness, StateMachineSafety],
+        Bug::ReadWithoutQuorum | Bug::ReadBeforeOwnEntry | Bug::StaleReadAnswer => {
+            &[Linearizability]
+        }
+        Bug::TornTailAccepted => &[Durability, LogMatching, LeaderAppendOnly, Assertion],
+        Bug::TornTailRefused => &[MemberMustStart],
+        Bug::AppliedApartFromData => &[ReplicaEquality, RevisionMonotonicity],
+        Bug::ProgressOvertakesEvents => &[WatchBookmarkable],
+        Bug::InstallRepeatsTheLast => &[WatchUnique, WatchOrdered],
+        Bug::InstallSkipsTheGap => &[WatchReliable, WatchResumable],
+        Bug::StarvedWatcherSkips => &[WatchReliable, WatchResumable],
+        Bug::FutureWatchHearsEarly => &[WatchFilter, WatchResumable],
+        Bug::LargeTransactionToldTwice => &[WatchUnique],
+        Bug::CancelUnknownEndsZero => &[WatchCancel, WatchReliable],
+        Bug::WatchFromNowStartsLate => &[WatchReliable, WatchResumable],
+        Bug::PreviousAtItsOwnRevision => &[WatchPrevKv],
+        Bug::FragmentNotMarked => &[WatchAtomic, WatchFragment],
+        Bug::FilterIgnoredInThePast => &[WatchFilter],
+        Bug::EndByDeposedLeader | Bug::RenewBeforeCheckpointIsVoid | Bug::EndByIdAlone => {
+            &[LeaseLives]
+        }
+        Bug::RenewWithoutQuorum => &[LeaseLives, LeaseStaysDead],
+        Bug::RenewAfterEnd => &[LeaseStaysDead, LeaseLives],
+        Bug::RenewFromOwnTable => &[LeaseLives],
+        Bug::TtlInFullAtLeaderChange | Bug::CheckpointOnce => &[LeaseEnds],
+        Bug::CheckpointNotStored => &[ReplicaEquality, LeaseEnds],
+        Bug::AttachmentLost => &[LeaseTakesKeys, ReplicaEquality],
+        Bug::NegativeLeasesForgotten => &[ReplicaEquality, LeaseTakesKeys],
+        Bug::KeysOfLeaseUnsorted => &[ReplicaEquality],
+        Bug::TombstoneAtMarkRemoved => &[WatchReliable, WatchResumable],
+        Bug::TxnCheckedAsItGoes => &[Linearizability],
+        Bug::GenerationsMixed => &[ReplicaEquality, Linearizability],
+        Bug::RevisionFromRecords => &[RevisionMonotonicity, ReplicaEquality],
+        Bug::CompactedByProgress | Bug::HashCountsRemoved => &[ReplicaEquality],
+        Bug::CompactionForgotten => &[ReplicaEquality, MemberMustStart],
+        Bug::HandoverToStaleLog => &[LeaderCompleteness],
+        Bug::VoteIgnoresLog => &[LeaderCompleteness, StateMachineSafety],
+        Bug::StaleAppendTruncates => &[Durability, LeaderCompleteness],
+        Bug::CommitPastMatch => &[StateMachineSafety],
+        Bug::HeartbeatCommitsAll => &[Assertion, StateMachineSafety],
+        Bug::NextBelowMatch | Bug::SecondSnapshotRemovesFirst => &[Assertion, MemberMustStart],
+        Bug::LogResetBeforeSnapshot | Bug::SnapshotForgottenEarly => &[MemberMustStart],
+        Bug::SnapshotNamedBeforeSync => &[Durability, MemberMustStart],
+        Bug::SnapshotOverNewerLog => &[Assertion, Durability],
+    }
+}
