@@ -306,6 +306,8 @@ impl Store {
     fn other_rows(&self) -> Vec<Row> {
         let mut rows = vec![self.position_row()];
         rows.extend(self.leases.rows().chain(self.cluster.row()));
+        // Negative leases come first by id and last by key.
+        rows.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         rows
     }
 

@@ -167,7 +167,12 @@ impl World {
                 }
                 Some(Order::Release(shipment)) => parcels.courier.release(shipment),
                 Some(Order::Keep(piece)) => {
-                    parcels.unkept = Some(parcels.courier.keep(&piece, &mut ops).0);
+                    let (unkept, damage) = parcels.courier.keep(&piece, &mut ops);
+                    parcels.unkept = Some(unkept);
+                    if let Some(damage) = damage {
+                        let line = format_args!("{} refuses {}: {damage}", Name(at), piece.chunk);
+                        self.trace.event(self.now, line);
+                    }
                 }
                 Some(Order::Forget(snapshot)) => parcels.courier.forget(snapshot, &mut ops),
             }
