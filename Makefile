@@ -52,8 +52,8 @@ shrink: ## take out of a failing plan what it can do without (SEED=1 | PLAN=file
 sweep: ## run many seeds (SEEDS=1..1000 BUG=name)
 	$(SIMULATE) sweep --seeds $(SEEDS) --engine raw $(if $(BUG),--bug $(BUG))
 
-bugs: ## build with planted bugs, find every one of them, and shrink what found it
-	$(PLANTED) cargo run --release -q -p quorate-sim -- bugs
+bugs: ## build with planted bugs, find every one of them, and shrink what found it (BUG=name: only this)
+	$(PLANTED) cargo run --release -q -p quorate-sim -- bugs $(if $(BUG),--bug $(BUG))
 
 bench: ## compare with Debian's etcd (QUICK=1: two minutes instead of ten)
 	@node/scripts/bench.sh
