@@ -160,12 +160,8 @@ bugs! {
     VoteIgnoresLog = "vote-ignores-log",
     /// Every append truncates the log behind what it brings: a late one takes acknowledged entries
     /// away. Raft paper §5.3 ("if an existing entry conflicts"). Caught by: nothing acknowledged
-    /// before it is durable; leader completeness.
+    /// before it is durable; leader completeness; the member's own checks (L2).
     StaleAppendTruncates = "stale-append-truncates",
-    /// A follower takes the leader's commit index for its own log, though what it holds behind the
-    /// last append is not known to equal the leader's. Raft paper figure 2 ("index of last new
-    /// entry"). Caught by: state-machine safety.
-    CommitPastMatch = "commit-past-match",
     /// Heartbeats carry the leader's commit index uncapped: a follower commits what it never
     /// acknowledged, or stops. etcd #21178. Caught by: the member's own checks; state-machine safety.
     HeartbeatCommitsAll = "heartbeat-commits-all",
@@ -173,7 +169,8 @@ bugs! {
     /// Caught by: the member's own checks (P1).
     NextBelowMatch = "next-below-match",
     /// A new leader answers for what is committed before it has committed an entry of its own.
-    /// etcd #7331, #14258. Caught by: linearizability.
+    /// etcd #7331, #14258. Caught by: linearizability; the member's own checks (a lease is renewed on
+    /// the word of such an answer: N1 of `member/lease.rs`).
     ReadBeforeOwnEntry = "read-before-own-entry",
     /// A late answer to an earlier question is taken for the answer to the open one. etcd #20418.
     /// Caught by: linearizability.
@@ -182,7 +179,7 @@ bugs! {
     /// starts after every crash.
     TornTailRefused = "torn-tail-refused",
     /// The log begins behind a snapshot that is not whole on the disk. etcd #11888.
-    /// Caught by: a member starts after every crash.
+    /// Caught by: a member starts after every crash; the member's own checks.
     LogResetBeforeSnapshot = "log-reset-before-snapshot",
     /// The file of a snapshot is removed when the store has taken it over, and the durable copy has
     /// not. etcd #7628, #7834. Caught by: a member starts after every crash.

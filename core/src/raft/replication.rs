@@ -89,9 +89,7 @@ impl Raft {
             self.log.cut_behind(prev.index);
         }
         let matched = self.log.merge(prev, entries);
-        let blind = planted!(self.config.planted, Bug::CommitPastMatch);
-        let known = if blind { self.log.last().index } else { matched };
-        self.log.commit_to(commit.min(known).max(committed));
+        self.log.commit_to(commit.min(matched).max(committed));
         let early = planted!(self.config.planted, Bug::AppendBeforeSync);
         let reliance = if early { Reliance::Nothing } else { Reliance::Everything };
         self.send_relying(reliance, from, Message::AppendAccepted { matched });

@@ -17,9 +17,8 @@ pub const fn expected(bug: Bug) -> &'static [Invariant] {
         Bug::VoteBeforeDurable => &[Durability, ElectionSafety],
         Bug::AppendBeforeSync => &[Durability, LeaderCompleteness],
         Bug::CommitOlderTerm => &[CommitRule, LeaderCompleteness, StateMachineSafety],
-        Bug::ReadWithoutQuorum | Bug::ReadBeforeOwnEntry | Bug::StaleReadAnswer => {
-            &[Linearizability]
-        }
+        Bug::ReadWithoutQuorum | Bug::StaleReadAnswer => &[Linearizability],
+        Bug::ReadBeforeOwnEntry => &[Linearizability, Assertion],
         Bug::TornTailAccepted => &[Durability, LogMatching, LeaderAppendOnly, Assertion],
         Bug::TornTailRefused => &[MemberMustStart],
         Bug::AppliedApartFromData => &[ReplicaEquality, RevisionMonotonicity],
@@ -53,11 +52,11 @@ pub const fn expected(bug: Bug) -> &'static [Invariant] {
         Bug::CompactionForgotten => &[ReplicaEquality, MemberMustStart],
         Bug::HandoverToStaleLog => &[LeaderCompleteness],
         Bug::VoteIgnoresLog => &[LeaderCompleteness, StateMachineSafety],
-        Bug::StaleAppendTruncates => &[Durability, LeaderCompleteness],
-        Bug::CommitPastMatch => &[StateMachineSafety],
+        Bug::StaleAppendTruncates => &[Durability, LeaderCompleteness, Assertion],
         Bug::HeartbeatCommitsAll => &[Assertion, StateMachineSafety],
         Bug::NextBelowMatch | Bug::SecondSnapshotRemovesFirst => &[Assertion, MemberMustStart],
-        Bug::LogResetBeforeSnapshot | Bug::SnapshotForgottenEarly => &[MemberMustStart],
+        Bug::LogResetBeforeSnapshot => &[MemberMustStart, Assertion],
+        Bug::SnapshotForgottenEarly => &[MemberMustStart],
         Bug::SnapshotNamedBeforeSync => &[Durability, MemberMustStart],
         Bug::SnapshotOverNewerLog => &[Assertion, Durability],
     }
