@@ -4,7 +4,8 @@
 //! must hold no longer; a hunt that ends with anything else has failed.
 //!
 //! Some name several, because which of them comes first depends on the run: a vote that was told
-//! before it was durable is seen when it is told, or when it has made two leaders.
+//! before it was durable is seen when it is told, or when it has made two leaders. Where the core
+//! checks itself (*assertion*, *a member must start*), its own check speaks of the bug.
 
 use quorate_core::planted::Bug;
 
@@ -23,7 +24,7 @@ pub const fn expected(bug: Bug) -> &'static [Invariant] {
         Bug::TornTailRefused => &[MemberMustStart],
         Bug::AppliedApartFromData => &[ReplicaEquality, RevisionMonotonicity],
         Bug::ProgressOvertakesEvents => &[WatchBookmarkable],
-        Bug::InstallRepeatsTheLast => &[WatchUnique, WatchOrdered],
+        Bug::InstallRepeatsTheLast => &[WatchUnique, WatchOrdered, WatchResumable],
         Bug::InstallSkipsTheGap => &[WatchReliable, WatchResumable],
         Bug::StarvedWatcherSkips => &[WatchReliable, WatchResumable],
         Bug::FutureWatchHearsEarly => &[WatchFilter, WatchResumable],
@@ -36,19 +37,20 @@ pub const fn expected(bug: Bug) -> &'static [Invariant] {
         Bug::EndByDeposedLeader | Bug::RenewBeforeCheckpointIsVoid | Bug::EndByIdAlone => {
             &[LeaseLives]
         }
-        Bug::RenewWithoutQuorum => &[LeaseLives, LeaseStaysDead],
+        Bug::RenewWithoutQuorum => &[LeaseLives, LeaseStaysDead, Assertion],
         Bug::RenewAfterEnd => &[LeaseStaysDead, LeaseLives],
-        Bug::RenewFromOwnTable => &[LeaseLives],
+        Bug::RenewFromOwnTable => &[LeaseStaysDead, LeaseLives],
         Bug::TtlInFullAtLeaderChange | Bug::CheckpointOnce => &[LeaseEnds],
-        Bug::CheckpointNotStored => &[ReplicaEquality, LeaseEnds],
+        Bug::CheckpointNotStored => &[MemberMustStart, ReplicaEquality, LeaseEnds],
         Bug::AttachmentLost => &[LeaseTakesKeys, ReplicaEquality],
         Bug::NegativeLeasesForgotten => &[ReplicaEquality, LeaseTakesKeys],
         Bug::KeysOfLeaseUnsorted => &[ReplicaEquality],
-        Bug::TombstoneAtMarkRemoved => &[WatchReliable, WatchResumable],
+        Bug::TombstoneAtMarkRemoved => &[WatchReliable, WatchResumable, Assertion],
         Bug::TxnCheckedAsItGoes => &[Linearizability],
         Bug::GenerationsMixed => &[ReplicaEquality, Linearizability],
-        Bug::RevisionFromRecords => &[RevisionMonotonicity, ReplicaEquality],
-        Bug::CompactedByProgress | Bug::HashCountsRemoved => &[ReplicaEquality],
+        Bug::RevisionFromRecords => &[RevisionMonotonicity, ReplicaEquality, Assertion],
+        Bug::CompactedByProgress => &[ReplicaEquality, Linearizability],
+        Bug::HashCountsRemoved => &[ReplicaEquality],
         Bug::CompactionForgotten => &[ReplicaEquality, MemberMustStart],
         Bug::HandoverToStaleLog => &[LeaderCompleteness],
         Bug::VoteIgnoresLog => &[LeaderCompleteness, StateMachineSafety],

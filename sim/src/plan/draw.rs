@@ -30,6 +30,8 @@ use quorate_core::random::Random;
 use super::{Fault, Plan, Settings};
 use crate::clock::{MILLI, Micros, SECOND};
 
+/// The TTL of a lease that lives through several leaders, in seconds.
+const LONG_LEASE: u64 = 12;
 /// Short spans are drawn in steps of this.
 const STEP: Micros = 10;
 
@@ -101,6 +103,7 @@ impl Draw {
         let heartbeat = if eight { 20 } else { self.pick(&[20, 30, 50]) } * MILLI;
         let latency = self.short(100, 3 * MILLI);
         let seed = self.settings.seed;
+        let checkpoint = self.pick(&[1, 2, 300]) * SECOND;
         self.settings = Settings {
             seed,
             members,
@@ -121,7 +124,8 @@ impl Draw {
             sweep: self.pick(&[1, 3, 10, 1000]),
             sweep_pause: self.pick(&[1, 5, 10]) * MILLI,
             page: self.pick(&[1, 2, 5, 100]),
-            checkpoint: self.pick(&[1, 2, 300]) * SECOND,
+            checkpoint,
+            long_lease: if checkpoint == SECOND && self.chance(15) { LONG_LEASE } else { 0 },
             watch_queue: self.pick(&[200, 1000, 10_000]),
             watch_message: self.pick(&[1, 300, 4000]),
             watch_fragment: self.pick(&[100, 400, 4000]),

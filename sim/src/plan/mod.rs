@@ -106,6 +106,9 @@ settings! {
     page "page" Number,
     /// Between two checkpoints of long leases.
     checkpoint "lease-checkpoint" Span,
+    /// TTL in seconds of a lease that must end after the faults though the leader changes again and
+    /// again; 0: there is none.
+    long_lease "long-lease" Number,
     /// Bytes that may wait in a stream before its watchers are moved aside.
     watch_queue "watch-queue" Number,
     /// Bytes after which a message of several revisions is long enough.

@@ -76,9 +76,13 @@ impl World {
         let Some(running) = self.hosts[at].running() else { return };
         let published = WatchInput::published(effects.events, &running.store);
         running.image.push(effects.rows);
+        // What waits for the end of a removal took effect already.
+        let mut held = effects.held.clone();
+        held.synced(Some(i64::MAX));
         running.held.append(effects.held);
         running.inbox.push(Input::Applied { id, facts: effects.facts });
         self.tell_hub(at, published);
+        self.ledger.told(&held.release());
         self.ledger.told(&effects.answers);
         self.answer(at, effects.answers);
         self.wake(at, Actor::Consensus);

@@ -27,7 +27,7 @@ use std::collections::VecDeque;
 use quorate_checks::history::{Operation, Outcome, Record};
 
 use super::desk::Call;
-use super::liveness::Phase;
+use super::liveness::{LONG, Phase};
 use super::{Event, World};
 use crate::clock::Micros;
 use crate::counters::Counter;
@@ -185,13 +185,17 @@ impl World {
     pub(super) fn open_probers(&mut self) {
         let everything =
             Range { keys: Keys::From(0), limit: 0, at: None, serializable: false, only: None };
+        let mut long = self.plan.settings.long_lease;
         for client in self.clients.probers()..self.clients.len() {
             if self.hosts[self.clients.list[client].member].retired {
                 continue;
             }
             let put = Put { key: client as u8, size: Some(0), tie: Tie::Loose, prev: true };
+            let ttl = std::mem::take(&mut long).cast_signed();
+            let lease = Lease::Id(LONG.0);
+            let grant = (ttl > 0).then_some(Request::Grant { lease, ttl });
             let wants = [Request::Put(put), Request::Range(everything.clone())];
-            self.clients.list[client].wants = wants.into();
+            self.clients.list[client].wants = grant.into_iter().chain(wants).collect();
             self.after(1, Event::Ask { client });
         }
     }

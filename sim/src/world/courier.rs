@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use quorate_core::courier::{Courier, Order, Unkept};
 use quorate_core::member::Input;
 use quorate_core::planted::Bug;
-use quorate_core::snap::{self, Kept, Opening, Shelf};
+use quorate_core::snap::{self, Kept, Opening, Piece, ReceptionId, Shelf};
 use quorate_core::store::{Damage, Loader, Refill, RefillStep, Store, position_key, position_of};
 use quorate_core::types::LogId;
 use quorate_core::wal::{FileOp, Identity, ReadDisk};
@@ -36,6 +36,8 @@ pub struct Parcels {
     pub ops: VecDeque<FileOp>,
     /// What is told when they are done.
     unkept: Option<Unkept>,
+    /// The reception under way, and how far it is, as long as nothing of it was left out.
+    received: Option<(ReceptionId, u64)>,
     /// Handed to the applier.
     pub install: Option<LogId>,
     /// In the store; its durable copy follows.
@@ -50,9 +52,19 @@ impl Parcels {
             orders: VecDeque::new(),
             ops: VecDeque::new(),
             unkept: None,
+            received: None,
             install: None,
             refill: None,
         }
+    }
+
+    /// Whether a piece goes on where the last one of its reception ended.
+    fn follows(&mut self, piece: &Piece) -> bool {
+        let Piece { reception, chunk } = piece;
+        let place = Some((*reception, chunk.offset));
+        let follows = chunk.offset == 0 || self.received == place;
+        self.received = follows.then_some((*reception, chunk.end()));
+        follows
     }
 
     pub fn order(&mut self, orders: Vec<Order>) {
@@ -125,7 +137,7 @@ impl World {
         }
         self.finish_parcel(at)?;
         if self.is_alive(at, boot) {
-            self.next_order(at);
+            self.next_order(at)?;
         }
         Ok(())
     }
@@ -151,13 +163,13 @@ impl World {
         Ok(())
     }
 
-    fn next_order(&mut self, at: usize) {
-        let Some(running) = self.hosts[at].running() else { return };
+    fn next_order(&mut self, at: usize) -> Result<(), Violation> {
+        let Some(running) = self.hosts[at].running() else { return Ok(()) };
         let parcels = &mut running.parcels;
         let mut ops = Vec::new();
         if parcels.ops.is_empty() {
             match parcels.orders.pop_front() {
-                None => return,
+                None => return Ok(()),
                 Some(Order::Capture { shipment, offset }) => {
                     let captured = parcels.courier.capture(&running.store, shipment, offset);
                     running.inbox.push(captured);
@@ -169,17 +181,23 @@ impl World {
                 Some(Order::Keep(piece)) => {
                     let (unkept, damage) = parcels.courier.keep(&piece, &mut ops);
                     parcels.unkept = Some(unkept);
+                    let whole = parcels.follows(&piece);
                     if let Some(damage) = damage {
-                        let line = format_args!("{} refuses {}: {damage}", Name(at), piece.chunk);
-                        self.trace.event(self.now, line);
+                        let line = format!("{} refuses {}: {damage}", Name(at), piece.chunk);
+                        self.trace.event(self.now, format_args!("{line}"));
+                        // The network brings what was sent: the sender's state is to blame.
+                        if whole {
+                            return Violation::of(Invariant::ReplicaEquality, line);
+                        }
                     }
                 }
                 Some(Order::Forget(snapshot)) => parcels.courier.forget(snapshot, &mut ops),
             }
         }
-        let Some(running) = self.hosts[at].running() else { return };
+        let Some(running) = self.hosts[at].running() else { return Ok(()) };
         running.parcels.ops.extend(ops);
         self.go_on_with_shelf(at);
+        Ok(())
     }
 
     /// Gives the operation in progress its time, or lets the next order come.

@@ -13,13 +13,16 @@
 use std::fmt;
 
 use quorate_checks::history as said;
+use quorate_core::member::Input;
 use quorate_core::raft::RoleKind;
+use quorate_core::request::Request;
 use quorate_core::store::Store;
-use quorate_core::types::Seconds;
+use quorate_core::types::{LeaseId, Seconds};
 
 use super::host::Host;
 use super::{Event, World};
 use crate::clock::{MILLI, Micros, SECOND};
+use crate::plan::Actor;
 use crate::verdict::{Invariant, Violation};
 
 /// Progress is looked at this often.
@@ -29,6 +32,12 @@ const ELECTIONS: u64 = 20;
 /// and this: a member gives a request up after 5 s and two election timeouts.
 const EXTRA: Micros = 8 * SECOND;
 
+/// Between two changes of leader while a long lease is to end,
+const REIGN: Micros = 5 * SECOND;
+/// and how many of them it may take: each leader counts at least half of its reign.
+const REIGNS: u64 = 5;
+/// The id of the long lease.
+pub(super) const LONG: LeaseId = LeaseId(77);
 /// A lease of more than this may outlive the run.
 const LONGEST: Seconds = Seconds(10);
 /// A lease ends within its TTL and what a new leader adds; this much is left for that.
@@ -81,8 +90,14 @@ impl World {
             }
             return Violation::of(self.phase.demands(), what);
         }
-        if let Phase::Watching(_, newest) = self.phase {
-            self.hurry_streams(newest);
+        match self.phase {
+            Phase::Watching(_, newest) => self.hurry_streams(newest),
+            Phase::Lapsing(_) => self.move_on(),
+            Phase::Safety
+            | Phase::Leader(_)
+            | Phase::Pending(_)
+            | Phase::Probing(_)
+            | Phase::Settling(_) => {}
         }
         self.after(LOOK, Event::Inspect);
         Ok(())
@@ -127,10 +142,14 @@ impl World {
                 Phase::Pending(deadline)
             }
             Phase::Pending(_) => {
+                self.reign_until = Some(self.now + REIGN);
                 self.open_probers();
                 Phase::Probing(deadline)
             }
-            Phase::Probing(_) => Phase::Lapsing(deadline + LAPSE),
+            Phase::Probing(_) => {
+                let long = self.plan.settings.long_lease > 0;
+                Phase::Lapsing(deadline + LAPSE + if long { REIGNS * REIGN } else { 0 })
+            }
             Phase::Lapsing(_) => Phase::Watching(deadline, self.newest_revision()),
             Phase::Watching(..) | Phase::Settling(_) => Phase::Settling(deadline),
         };
@@ -151,7 +170,25 @@ impl World {
     /// Whether no lease is left that ought to have ended.
     fn have_lapsed(&self) -> bool {
         let stores = self.standing().filter_map(|host| host.store());
-        stores.flat_map(|store| store.leases()).all(|(_, span)| span.ttl > LONGEST)
+        let mut leases = stores.flat_map(|store| store.leases());
+        leases.all(|(id, span)| span.ttl > LONGEST && id != LONG)
+    }
+
+    /// Lets another member lead now and then: a long lease must end all the same (LE-14).
+    fn move_on(&mut self) {
+        let due = self.reign_until.is_some_and(|until| self.now >= until);
+        if self.plan.settings.long_lease == 0 || !due {
+            return;
+        }
+        self.reign_until = Some(self.now + REIGN);
+        let Some(leader) = self.leader() else { return };
+        let members = self.hosts.len();
+        let mut others = (1..members).map(|step| (leader + step) % members);
+        let Some(heir) = others.find(|at| !self.hosts[*at].retired) else { return };
+        let Some(running) = self.hosts[leader].running() else { return };
+        let (wish, target) = (running.waiters.id(), super::id(heir));
+        running.inbox.push(Input::Request(wish, Request::MoveLeader(target)));
+        self.wake(leader, Actor::Consensus);
     }
 
     fn newest_revision(&self) -> i64 {
@@ -217,11 +254,11 @@ impl Phase {
     fn demands(self) -> Invariant {
         match self {
             Self::Lapsing(_) => Invariant::LeaseEnds,
+            Self::Watching(..) => Invariant::WatchReliable,
             Self::Safety
             | Self::Leader(_)
             | Self::Pending(_)
             | Self::Probing(_)
-            | Self::Watching(..)
             | Self::Settling(_) => Invariant::Liveness,
         }
     }

@@ -88,6 +88,8 @@ pub struct World {
     phase: Phase,
     /// Since when nothing goes wrong any more.
     well_since: Option<Micros>,
+    /// When the leader is to change again, after the faults.
+    reign_until: Option<Micros>,
     trace: Trace,
     counters: Counters,
     agenda: Vec<(Micros, Event)>,
@@ -113,6 +115,7 @@ impl World {
             chronicle: Chronicle::default(),
             phase: Phase::Safety,
             well_since: None,
+            reign_until: None,
             trace: Trace::new(reader),
             counters: Counters::default(),
             agenda: Vec::new(),
@@ -213,7 +216,10 @@ impl World {
         let (ledger, end) = (&self.ledger, self.now);
         let reveal = |record: &[Operation]| ledger.reveal(record, end);
         let judge = |()| seen.and_then(|seen| judge::judge(seen, plan, counters, reveal));
-        let verdict = verdict.and_then(judge);
+        let verdict = verdict.and_then(|()| {
+            let judged = catch_unwind(AssertUnwindSafe(|| judge(())));
+            judged.unwrap_or_else(|panic| Err(assertion(panic.as_ref())))
+        });
         if let Err(violation) = &verdict {
             self.trace.event(self.now, format_args!("violation of {violation}"));
         }

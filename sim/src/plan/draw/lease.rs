@@ -10,23 +10,30 @@ use crate::plan::{Lease, Request};
 /// The leases that clients speak of. Any number but 0 names one.
 const NAMES: [Lease; 5] = [Lease::Id(1), Lease::Id(2), Lease::Id(-3), Lease::Own, Lease::Own];
 /// How long they should live, in seconds.
-const TTLS: [i64; 6] = [1, 1, 1, 2, 2, 3];
+const TTLS: [i64; 7] = [1, 1, 1, 2, 2, 4, 6];
 
 impl Draw {
     /// Something that a client does with a lease.
     pub(super) fn leasing(&mut self) -> Request {
         let lease = self.lease();
         match self.random.below(20) {
-            0..7 => Request::Grant { lease, ttl: self.pick(&TTLS) },
-            7..12 => {
+            0..6 => Request::Grant { lease, ttl: self.pick(&TTLS) },
+            6..11 => {
                 let every = self.span(100 * MILLI, 1100 * MILLI);
                 Request::Keep { lease, every, times: self.between(2, 12) as u32 }
             }
-            12..15 => Request::KeepAlive(lease),
-            15..17 => Request::Revoke(lease),
+            11..14 => Request::KeepAlive(lease),
+            14..17 => Request::Revoke(lease),
             17..19 => Request::TimeToLive { lease, keys: self.chance(50) },
             _ => Request::Leases,
         }
+    }
+
+    /// A lease that was revoked may be granted again at once, so that what is on its way for the one
+    /// meets the other.
+    pub(super) fn again(&mut self, request: &Request) -> Option<Request> {
+        let Request::Revoke(lease) = *request else { return None };
+        self.chance(60).then(|| Request::Grant { lease, ttl: self.pick(&TTLS) })
     }
 
     /// One of the few.

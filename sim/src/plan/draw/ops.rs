@@ -43,7 +43,12 @@ impl Draw {
                 let think = self.span(MILLI, think);
                 at += think;
                 let request = self.request(&taste);
+                let again = self.again(&request);
                 ops.push((at, Op { number: 0, client, think, request }));
+                if let Some(request) = again {
+                    at += MILLI;
+                    ops.push((at, Op { number: 0, client, think: MILLI, request }));
+                }
             }
         }
         // Numbered in the order in which they would be asked.

@@ -24,6 +24,9 @@ use crate::clock::Micros;
 use crate::counters::Counter;
 use crate::plan::{Stream, Watch};
 
+/// A watch id that nobody has.
+const UNKNOWN: i64 = 1_000;
+
 /// A stream by its client and the client's own count.
 type Place = (usize, Stream);
 
@@ -151,6 +154,12 @@ impl World {
             let Some(link) = tap.link.filter(|_| *owner == client) else { continue };
             let named = tap.watchers.iter_mut().filter(|watcher| watcher.op() == op);
             due.extend(named.filter_map(|watcher| Some((link, watcher.cancel(now)?))));
+        }
+        if due.is_empty() {
+            // It has ended meanwhile, or never came to be: the client cannot know.
+            let mut taps = self.clients.streams.taps.iter();
+            let own = taps.find_map(|((owner, _), tap)| tap.link.filter(|_| *owner == client));
+            due.extend(own.map(|link| (link, UNKNOWN)));
         }
         for (link, id) in due {
             self.tell_hub(link.at, WatchInput::Cancel(link.id, WatchId(id)));
