@@ -267,7 +267,7 @@ impl Member {
     /// A quorum has confirmed this leader since these came, and the round's index is applied.
     fn act_on(&mut self, batch: Batch) {
         for id in batch.over {
-            if let Some(end) = self.leases.clocks.end_of(id) {
+            if let Some(end) = self.leases.clocks.end_of(id, self.now) {
                 self.propose_own(self.by_id_alone(Action::LeaseEnd(end)));
             }
         }

@@ -198,9 +198,12 @@ impl Clocks {
         due
     }
 
-    /// The entry that ends a lease which is over; none if it is gone.
-    pub fn end_of(&self, id: LeaseId) -> Option<LeaseEnd> {
-        self.spans.get(&id).map(|span| LeaseEnd { id: id.0, since: span.since.0 })
+    /// The entry that ends a lease which is over; none if it is gone. While the quorum was asked, its
+    /// id may have been granted anew: that lease is another one, and has its own time.
+    pub fn end_of(&self, id: LeaseId, now: Ticks) -> Option<LeaseEnd> {
+        let clock = self.reign.as_ref().and_then(|reign| reign.clocks.get(&id))?;
+        let over = self.spans.get(&id).filter(|_| clock.deadline <= now);
+        over.map(|span| LeaseEnd { id: id.0, since: span.since.0 })
     }
 
     /// Renews a lease. While an entry that shortens it is in force or under way, that must be made
