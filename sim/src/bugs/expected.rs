@@ -18,13 +18,17 @@ pub const fn expected(bug: Bug) -> &'static [Invariant] {
         Bug::VoteBeforeDurable => &[Durability, ElectionSafety],
         Bug::AppendBeforeSync => &[Durability, LeaderCompleteness],
         Bug::CommitOlderTerm => &[CommitRule, LeaderCompleteness, StateMachineSafety],
-        Bug::ReadWithoutQuorum | Bug::StaleReadAnswer => &[Linearizability],
+        // Renewals ask the quorum as reads do.
+        Bug::ReadWithoutQuorum => &[Linearizability, LeaseLives, LeaseStaysDead],
+        Bug::StaleReadAnswer => &[Linearizability],
         Bug::ReadBeforeOwnEntry => &[Linearizability, Assertion],
         Bug::TornTailAccepted => &[Durability, LogMatching, LeaderAppendOnly, Assertion],
         Bug::TornTailRefused => &[MemberMustStart],
         Bug::AppliedApartFromData => &[ReplicaEquality, RevisionMonotonicity],
         Bug::ProgressOvertakesEvents => &[WatchBookmarkable],
-        Bug::InstallRepeatsTheLast => &[WatchUnique, WatchOrdered, WatchResumable],
+        Bug::InstallRepeatsTheLast => {
+            &[WatchUnique, WatchOrdered, WatchResumable, WatchBookmarkable]
+        }
         Bug::InstallSkipsTheGap => &[WatchReliable, WatchResumable],
         Bug::StarvedWatcherSkips => &[WatchReliable, WatchResumable],
         Bug::FutureWatchHearsEarly => &[WatchFilter, WatchResumable],
@@ -42,7 +46,7 @@ pub const fn expected(bug: Bug) -> &'static [Invariant] {
         Bug::RenewFromOwnTable => &[LeaseStaysDead, LeaseLives],
         Bug::TtlInFullAtLeaderChange | Bug::CheckpointOnce => &[LeaseEnds],
         Bug::CheckpointNotStored => &[MemberMustStart, ReplicaEquality, LeaseEnds],
-        Bug::AttachmentLost => &[LeaseTakesKeys, ReplicaEquality],
+        Bug::AttachmentLost => &[LeaseTakesKeys, ReplicaEquality, Linearizability],
         Bug::NegativeLeasesForgotten => &[ReplicaEquality, LeaseTakesKeys],
         Bug::KeysOfLeaseUnsorted => &[ReplicaEquality],
         Bug::TombstoneAtMarkRemoved => &[WatchReliable, WatchResumable, Assertion],

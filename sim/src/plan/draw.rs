@@ -9,6 +9,7 @@
 //!                      Eight    the schedule of figure 8 of the Raft paper, in rounds
 //!                      Behind   members cut off for long, logs kept short, crashes at the moments of a
 //!                               snapshot
+//!                      Leases   leases renewed, revoked and granted anew, while what applies stands still
 //!                      Patient  long blackouts, and clients that wait for what members say
 //!        --> settings, faults, operations
 //! ```
@@ -45,6 +46,7 @@ enum Profile {
     Eight,
     Rush,
     Behind,
+    Leases,
     Patient,
 }
 
@@ -60,7 +62,8 @@ struct Draw {
 pub(super) fn draw(seed: u64) -> Plan {
     let mut random = Random::new(seed);
     let profile = match random.below(100) {
-        0..35 => Profile::Swarm,
+        0..28 => Profile::Swarm,
+        28..35 => Profile::Leases,
         35..43 => Profile::Behind,
         43..60 => Profile::Durable,
         60..73 => Profile::Leaders,
@@ -83,9 +86,11 @@ impl Draw {
             Profile::Swarm => self.pick(&[1, 3, 3, 3, 3, 5, 5]),
             Profile::Durable => self.pick(&[1, 1, 3, 3, 3, 5]),
             Profile::Leaders => self.pick(&[3, 3, 5, 5, 5]),
-            Profile::Stale | Profile::Rush | Profile::Patient | Profile::Behind => {
-                self.pick(&[3, 3, 3, 5])
-            }
+            Profile::Stale
+            | Profile::Rush
+            | Profile::Patient
+            | Profile::Behind
+            | Profile::Leases => self.pick(&[3, 3, 3, 5]),
             Profile::Eight => 3,
         };
         let (clients, patience, duration) = match self.profile {
@@ -93,7 +98,8 @@ impl Draw {
             | Profile::Durable
             | Profile::Leaders
             | Profile::Stale
-            | Profile::Behind => (self.between(3, 8), self.between(300, 2000), self.between(6, 10)),
+            | Profile::Behind
+            | Profile::Leases => (self.between(3, 8), self.between(300, 2000), self.between(6, 10)),
             Profile::Eight => (self.between(3, 8), self.between(300, 1000), 10),
             Profile::Rush => (self.between(10, 24), self.between(300, 1000), self.between(2, 3)),
             Profile::Patient => (self.between(3, 8), self.between(6000, 9000), self.between(8, 12)),
@@ -147,6 +153,7 @@ impl Draw {
             | Profile::Stale
             | Profile::Behind
             | Profile::Eight => 20,
+            Profile::Leases => 40,
             Profile::Rush => 250,
             Profile::Patient => 10,
         }

@@ -34,10 +34,11 @@ enum Kind {
     AimedPower,
     AimedCut,
     AimedPause,
+    AimedStall,
 }
 
 /// What a swarm is drawn from.
-const SWARM: [Kind; 23] = [
+const SWARM: [Kind; 24] = [
     Kind::Crash,
     Kind::PowerLoss,
     Kind::Outage,
@@ -61,6 +62,7 @@ const SWARM: [Kind; 23] = [
     Kind::AimedPower,
     Kind::AimedCut,
     Kind::AimedPause,
+    Kind::AimedStall,
 ];
 
 impl Draw {
@@ -90,8 +92,18 @@ impl Draw {
             Profile::Eight => (Vec::new(), 6),
             Profile::Rush => (Vec::new(), 20),
             Profile::Patient => (vec![Kind::Blackout], 10),
+            Profile::Leases => {
+                (vec![Kind::AimedStall, Kind::AimedStall, Kind::AimedPause, Kind::Isolate], 8)
+            }
             Profile::Behind => {
-                (vec![Kind::Absence, Kind::AimedCrash, Kind::AimedPower, Kind::AimedCut], 8)
+                let kinds = [
+                    Kind::Absence,
+                    Kind::AimedCrash,
+                    Kind::AimedPower,
+                    Kind::AimedCut,
+                    Kind::AimedStall,
+                ];
+                (kinds.to_vec(), 8)
             }
         };
         kinds.extend(SWARM.into_iter().filter(|_| self.chance(share)));
@@ -144,6 +156,7 @@ impl Draw {
             Kind::AimedPower => (self.moment(at), short, self.power()),
             Kind::AimedCut => (self.moment(at), long, self.isolate(Target::It)),
             Kind::AimedPause => (self.moment(at), long, What::Pause(Target::It)),
+            Kind::AimedStall => (self.moment(at), long, self.stall()),
         };
         self.add(when, lasts, what);
     }
@@ -156,13 +169,33 @@ impl Draw {
     fn target(&mut self) -> Target {
         let leader = match self.profile {
             Profile::Swarm | Profile::Durable | Profile::Rush | Profile::Behind => 30,
-            Profile::Leaders | Profile::Stale | Profile::Eight | Profile::Patient => 75,
+            Profile::Leaders
+            | Profile::Stale
+            | Profile::Eight
+            | Profile::Leases
+            | Profile::Patient => 75,
         };
         if self.chance(leader) { Target::Leader } else { Target::Member(self.member()) }
     }
 
     pub(super) fn member(&mut self) -> u8 {
         self.random.below(self.settings.members) as u8 + 1
+    }
+
+    /// What lags where it hurts: what applies, for leases; what keeps and replaces, for snapshots.
+    fn stall(&mut self) -> What {
+        let actor = match self.profile {
+            Profile::Leases => self.pick(&[Actor::Applier, Actor::Applier, Actor::Log]),
+            Profile::Behind => self.pick(&[Actor::Storage, Actor::Storage, Actor::Courier]),
+            Profile::Swarm
+            | Profile::Durable
+            | Profile::Leaders
+            | Profile::Stale
+            | Profile::Eight
+            | Profile::Rush
+            | Profile::Patient => self.pick(Actor::ALL),
+        };
+        What::Stall(Target::It, actor)
     }
 
     fn power(&mut self) -> What {
@@ -218,6 +251,7 @@ impl Draw {
             [Moment::Accepts, Moment::Votes, Moment::Writes, Moment::Operates, Moment::Stores];
         let lead = [Moment::Appends, Moment::Leads, Moment::Asks, Moment::Accepts, Moment::Votes];
         let read = [Moment::Asks, Moment::Appends, Moment::Leads];
+        let lease = [Moment::Applies, Moment::Commits, Moment::Appends, Moment::Leads];
         let snapshot = [
             Moment::Keeps,
             Moment::Installs,
@@ -233,6 +267,7 @@ impl Draw {
             Profile::Durable => self.pick(&disk),
             Profile::Leaders => self.pick(&lead),
             Profile::Stale => self.pick(&read),
+            Profile::Leases => self.pick(&lease),
             Profile::Behind => self.pick(&snapshot),
         };
         let most = match moment {

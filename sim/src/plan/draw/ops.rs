@@ -65,12 +65,16 @@ impl Draw {
         let keys = self.between(2, 10) as u8;
         let long = self.profile == Profile::Durable || self.chance(25);
         let share = self.pick(&[0, 40, 70]);
-        let kinds = KINDS.into_iter().filter(|_| self.chance(share)).collect();
+        let mut kinds: Vec<Kind> = KINDS.into_iter().filter(|_| self.chance(share)).collect();
+        if self.profile == Profile::Leases {
+            kinds = vec![Kind::Lease];
+        }
         Taste { keys, long, kinds }
     }
 
     fn request(&mut self, taste: &Taste) -> Request {
-        if !taste.kinds.is_empty() && self.chance(35) {
+        let special = if self.profile == Profile::Leases { 70 } else { 35 };
+        if !taste.kinds.is_empty() && self.chance(special) {
             let kind = self.pick(&taste.kinds);
             return self.special(kind, taste);
         }

@@ -78,7 +78,8 @@ impl Streams {
     /// The record. What still runs has not ended.
     pub fn close(&mut self) -> Vec<said::Watch> {
         let running = std::mem::take(&mut self.taps).into_values().flat_map(|tap| tap.watchers);
-        self.record.extend(running.map(|watcher| watcher.over(said::WatchEnd::Running)));
+        let asked = running.filter(|watcher| !watcher.is_new());
+        self.record.extend(asked.map(|watcher| watcher.over(said::WatchEnd::Running)));
         std::mem::take(&mut self.record)
     }
 }
