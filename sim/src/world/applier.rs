@@ -29,18 +29,31 @@ use crate::plan::{Actor, Moment};
 use crate::verdict::Violation;
 
 impl World {
+    /// A snapshot takes the store's place behind the entries that were handed over before it.
     pub(super) fn run_applier(&mut self, at: usize) -> Result<(), Violation> {
         let Some(boot) = self.hosts[at].boot() else { return Ok(()) };
-        self.install(at)?;
-        if !self.is_alive(at, boot) {
-            return Ok(());
-        }
         let Some(running) = self.hosts[at].running() else { return Ok(()) };
         let entries = std::mem::take(&mut running.entries);
+        let before = running
+            .parcels
+            .install
+            .map_or(0, |snapshot| entries.partition_point(|entry| entry.index <= snapshot.index));
+        let (before, behind) = entries.split_at(before);
+        self.apply_all(at, before)?;
+        if self.is_alive(at, boot) {
+            self.install(at)?;
+        }
+        if self.is_alive(at, boot) {
+            self.apply_all(at, behind)?;
+        }
+        Ok(())
+    }
+
+    fn apply_all(&mut self, at: usize, entries: &[Entry]) -> Result<(), Violation> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
         self.trace.event(self.now, format_args!("{} apply {first}..{last}", Name(at)));
         let mut effects = Effects::default();
-        for entry in &entries {
+        for entry in entries {
             self.oracle.on_apply(at, entry)?;
             let more = self.apply_one(at, entry)?;
             effects.answers.extend(more.answers);
