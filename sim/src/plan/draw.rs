@@ -19,6 +19,7 @@
 //!
 //! Not here: which faults (`faults.rs`), what the clients ask (`ops.rs`), how long a run goes on after its faults (`world/liveness.rs`).
 
+mod again;
 mod eight;
 mod faults;
 mod lease;
@@ -98,9 +99,9 @@ impl Draw {
             | Profile::Durable
             | Profile::Leaders
             | Profile::Stale
-            | Profile::Behind
-            | Profile::Leases => (self.between(3, 8), self.between(300, 2000), self.between(6, 10)),
+            | Profile::Behind => (self.between(3, 8), self.between(300, 2000), self.between(6, 10)),
             Profile::Eight => (self.between(3, 8), self.between(300, 1000), 10),
+            Profile::Leases => (self.between(5, 10), self.between(300, 1000), self.between(4, 6)),
             Profile::Rush => (self.between(10, 24), self.between(300, 1000), self.between(2, 3)),
             Profile::Patient => (self.between(3, 8), self.between(6000, 9000), self.between(8, 12)),
         };
@@ -153,7 +154,7 @@ impl Draw {
             | Profile::Stale
             | Profile::Behind
             | Profile::Eight => 20,
-            Profile::Leases => 40,
+            Profile::Leases => 100,
             Profile::Rush => 250,
             Profile::Patient => 10,
         }

@@ -15,6 +15,7 @@ enum Kind {
     Pause,
     Stall,
     SlowDisk,
+    SlowDisks,
     FailingDisk,
     FullDisk,
     Rot,
@@ -70,6 +71,9 @@ impl Draw {
         if self.profile == Profile::Eight {
             self.eight();
         }
+        if self.profile == Profile::Behind && self.settings.members > 3 && self.chance(40) {
+            return self.second_snapshots();
+        }
         let kinds = self.kinds();
         let gap = self.pick(&[300, 600, 1200]) * MILLI;
         let mut at = self.between(200, 1500) * MILLI;
@@ -87,13 +91,15 @@ impl Draw {
             Profile::Durable => (vec![Kind::AimedPower, Kind::AimedPower, Kind::Outage], 12),
             Profile::Leaders => (vec![Kind::AimedCut, Kind::AimedCut, Kind::AimedCrash], 12),
             Profile::Stale => {
-                (vec![Kind::Isolate, Kind::AimedCut, Kind::AimedPause, Kind::Drift], 12)
+                let kinds = [Kind::Isolate, Kind::AimedCut, Kind::AimedPause, Kind::Drift];
+                ([&kinds[..], &[Kind::Reorder]].concat(), 12)
             }
             Profile::Eight => (Vec::new(), 6),
             Profile::Rush => (Vec::new(), 20),
             Profile::Patient => (vec![Kind::Blackout], 10),
             Profile::Leases => {
-                (vec![Kind::AimedStall, Kind::AimedStall, Kind::AimedPause, Kind::Isolate], 8)
+                let kinds = [Kind::AimedStall, Kind::AimedPause, Kind::Isolate];
+                ([&kinds[..], &[Kind::SlowDisks; 3]].concat(), 8)
             }
             Profile::Behind => {
                 let kinds = [
@@ -122,6 +128,9 @@ impl Draw {
             Kind::Pause => (When::At(at), long, What::Pause(whom)),
             Kind::Stall => (When::At(at), long, What::Stall(whom, self.pick(Actor::ALL))),
             Kind::SlowDisk => (When::At(at), long, What::SlowDisk(whom, self.pick(&[3, 10, 30]))),
+            Kind::SlowDisks => {
+                (When::At(at), long, What::SlowDisk(Target::All, self.pick(&[10, 30, 100])))
+            }
             Kind::FailingDisk => (When::At(at), long, What::FailingDisk(whom)),
             Kind::FullDisk => (When::At(at), long, What::FullDisk(whom)),
             Kind::Rot => (When::At(at), short, What::Rot(whom, Shelf::Log)),
@@ -235,7 +244,9 @@ impl Draw {
     ) -> (When, Micros, What) {
         let target = if self.chance(50) { Target::All } else { Target::Member(self.member()) };
         let rate = self.pick(&[10_000, 50_000, 200_000, 500_000]).min(most);
-        let by = self.span(MILLI, self.settings.election);
+        // An answer that is late by as much may meet the next question.
+        let stale = self.profile == Profile::Stale;
+        let by = self.span(MILLI, if stale { 1500 * MILLI } else { self.settings.election });
         let lasts = self.span(self.settings.election, 4 * SECOND);
         (When::At(at), lasts, make(target, rate, by))
     }

@@ -3,7 +3,7 @@
 //! What a lease promises is about time, so a run is long enough for several to end by themselves, and
 //! the interesting renewals come shortly before the end.
 
-use super::Draw;
+use super::{Draw, Profile};
 use crate::clock::MILLI;
 use crate::plan::{Lease, Request};
 
@@ -16,7 +16,10 @@ impl Draw {
     /// Something that a client does with a lease.
     pub(super) fn leasing(&mut self) -> Request {
         let lease = self.lease();
+        // Where it is all about leases, they must also live long enough to end by themselves.
+        let rare = self.profile == Profile::Leases && self.chance(75);
         match self.random.below(20) {
+            14..17 if rare => Request::Grant { lease, ttl: self.pick(&TTLS) },
             0..6 => Request::Grant { lease, ttl: self.pick(&TTLS) },
             6..11 => {
                 let every = self.span(100 * MILLI, 1100 * MILLI);
@@ -38,6 +41,6 @@ impl Draw {
 
     /// One of the few.
     pub(super) fn lease(&mut self) -> Lease {
-        self.pick(&NAMES)
+        if self.profile == Profile::Leases { self.pick(&NAMES[..2]) } else { self.pick(&NAMES) }
     }
 }
