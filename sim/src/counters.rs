@@ -158,6 +158,8 @@ counters! {
     LeasesGone = "leases found gone",
     /// Leases that ended because their time was over.
     LeasesExpired = "leases expired",
+    /// Ends of leases that came too late: the lease was gone, or granted anew.
+    LeaseEndsOvertaken = "lease ends overtaken",
     /// Watchers that clients asked for.
     Watches = "watches",
     /// Watchers that were refused.

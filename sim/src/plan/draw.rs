@@ -101,7 +101,8 @@ impl Draw {
             | Profile::Stale
             | Profile::Behind => (self.between(3, 8), self.between(300, 2000), self.between(6, 10)),
             Profile::Eight => (self.between(3, 8), self.between(300, 1000), 10),
-            Profile::Leases => (self.between(5, 10), self.between(300, 1000), self.between(4, 6)),
+            // Impatient: what they gave up is still under way when they ask again.
+            Profile::Leases => (self.between(5, 10), self.between(40, 400), self.between(4, 6)),
             Profile::Rush => (self.between(10, 24), self.between(300, 1000), self.between(2, 3)),
             Profile::Patient => (self.between(3, 8), self.between(6000, 9000), self.between(8, 12)),
         };

@@ -77,6 +77,8 @@ impl World {
         let first = self.chronicle.applied(self.now, entry.index.0, ends, &effects);
         let Some(news) = first else { return Ok(effects) };
         self.counters.add(Counter::LeasesExpired, u64::from(news.lease_ended));
+        let overtaken = ends.is_some() && !news.lease_ended;
+        self.counters.add(Counter::LeaseEndsOvertaken, u64::from(overtaken));
         if self.chronicle.compacted(state.mark) {
             self.counters.count(Counter::Compactions);
             let tombstone = self.chronicle.removes(state.mark);

@@ -4,11 +4,13 @@
 //! the interesting renewals come shortly before the end.
 
 use super::{Draw, Profile};
-use crate::clock::MILLI;
+use crate::clock::{MILLI, Micros, SECOND};
 use crate::plan::{Lease, Request};
 
 /// The leases that clients speak of. Any number but 0 names one.
 const NAMES: [Lease; 5] = [Lease::Id(1), Lease::Id(2), Lease::Id(-3), Lease::Own, Lease::Own];
+/// Leases from here on are of one client each.
+const FIRST_OF_A_CLIENT: i64 = 100;
 /// How long they should live, in seconds.
 const TTLS: [i64; 7] = [1, 1, 1, 2, 2, 4, 6];
 
@@ -32,11 +34,26 @@ impl Draw {
         }
     }
 
-    /// A lease that was revoked may be granted again at once, so that what is on its way for the one
-    /// meets the other.
-    pub(super) fn again(&mut self, request: &Request) -> Option<Request> {
-        let Request::Revoke(lease) = *request else { return None };
-        self.chance(60).then(|| Request::Grant { lease, ttl: self.pick(&TTLS) })
+    /// What a client does right after a request, with the times in between. A lease that was revoked
+    /// may be granted again at once, so that what is on its way for the one meets the other; and one
+    /// may be left alone until it is about to end, and then be revoked and granted again.
+    pub(super) fn sequel(&mut self, client: u8, request: &Request) -> Vec<(Micros, Request)> {
+        match *request {
+            Request::Revoke(lease) if self.chance(60) => {
+                vec![(MILLI, Request::Grant { lease, ttl: self.pick(&TTLS) })]
+            }
+            Request::TimeToLive { .. } if self.profile == Profile::Leases => {
+                let lease = Lease::Id(FIRST_OF_A_CLIENT + i64::from(client));
+                let grant = Request::Grant { lease, ttl: 1 };
+                let life = SECOND + self.span(0, 600 * MILLI);
+                vec![
+                    (MILLI, grant.clone()),
+                    (life, Request::Revoke(lease)),
+                    (MILLI, Request::Grant { lease, ttl: 6 }),
+                ]
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// One of the few.

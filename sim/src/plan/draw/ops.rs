@@ -43,11 +43,11 @@ impl Draw {
                 let think = self.span(MILLI, think);
                 at += think;
                 let request = self.request(&taste);
-                let again = self.again(&request);
+                let sequel = self.sequel(client, &request);
                 ops.push((at, Op { number: 0, client, think, request }));
-                if let Some(request) = again {
-                    at += MILLI;
-                    ops.push((at, Op { number: 0, client, think: MILLI, request }));
+                for (think, request) in sequel {
+                    at += think;
+                    ops.push((at, Op { number: 0, client, think, request }));
                 }
             }
         }
