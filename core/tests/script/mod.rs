@@ -15,6 +15,7 @@
 //! its watchers in `watch.rs`.
 
 mod cluster;
+mod disk;
 mod node;
 mod snapshots;
 mod watch;

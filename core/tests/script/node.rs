@@ -12,7 +12,6 @@
 mod history;
 mod lease;
 
-use std::collections::BTreeMap;
 use std::mem::take;
 
 use bytes::Bytes;
@@ -28,15 +27,12 @@ use quorate_core::raft::{Entry, Envelope, View};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
 use quorate_core::store::{Held, Row, Step, Store};
 use quorate_core::types::{HardState, Index, LeaseId, NodeId, RequestId, Term, Ticks};
-use quorate_core::wal::{
-    self, FileOp, Found, Identity, Layout, ReadDisk, Receipt, Recovered, Wal, Write,
-};
+use quorate_core::wal::{Identity, Receipt, Recovered, Wal, Write};
 
+use super::disk::{Disk, LAYOUT};
 use super::snapshots::{self, Snapshots};
 use super::watch::{self, Watches};
 use super::{Words, number};
-
-const LAYOUT: Layout = Layout { segment_size: 1 << 16, planted: None };
 
 /// A member, its disk and its store.
 pub struct Node {
@@ -81,7 +77,7 @@ impl Node {
 
     fn start(config: Config, mut disk: Disk, copy: (Store, Vec<Row>), snap: Disk) -> Self {
         let (stored, rows) = copy;
-        let mut recovered = disk.recover();
+        let mut recovered = disk.recover().expect("a sound log");
         disk.execute(take(&mut recovered.repairs));
         let opened = snapshots::open(config.cluster, &snap, recovered.base, stored);
         let store = opened.expect("log, store and snapshots that fit together");
@@ -128,7 +124,9 @@ impl Node {
                 self.waiters.wait(id, Bytes::new());
                 self.take_in([Input::Request(id, Request::MoveLeader(target))]);
             }
-            "crash" => self.crash(),
+            "crash" => self.crash()?,
+            "tear" => self.tear(words)?,
+            "rot" => self.disk.rot(words.count(1)?)?,
             "put" | "delete" | "get" => {
                 let mut requests = Vec::new();
                 while !words.0.is_empty() {
@@ -157,7 +155,10 @@ impl Node {
                 self.run_history(verb, words)?;
             }
             "view" => self.lines.push(view(&self.member.view())),
-            "log" => self.lines.push(log(&self.disk.recover())),
+            "log" => self.lines.push(match self.disk.recover() {
+                Ok(recovered) => log(&recovered),
+                Err(damage) => format!("log: {damage}"),
+            }),
             about_leases => self.run_lease(about_leases, words)?,
         }
         Ok(())
@@ -174,19 +175,33 @@ impl Node {
         entries.remove(0); // Every log begins with the founding entry, in term 1.
         let hard = HardState { term, vote: None };
         self.make_durable(&[Write { number: 1, hard, entries, discard: None }]);
-        self.crash();
-        Ok(())
+        self.crash()
     }
 
     /// The power goes, and comes back.
-    fn crash(&mut self) {
+    fn crash(&mut self) -> Result<(), String> {
+        let recovered = self.disk.recover().map_err(|damage| format!("no start: {damage}"))?;
         let config = Config { boot: self.config.boot + 1, ..self.config.clone() };
         let snap = self.snapshots.files();
         self.rows.truncate(self.stored_rows);
         let copy = (self.stored.clone(), take(&mut self.rows));
         *self = Self::start(config, take(&mut self.disk), copy, snap);
         let last = self.member.view().last;
-        self.lines.push(format!("restart {} last={last}", self.disk.recover().hard));
+        self.lines.push(format!("restart {} last={last}", recovered.hard));
+        Ok(())
+    }
+
+    /// The power goes while all waiting writes are written at once, and comes back.
+    fn tear(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let kept = words.next()?.split(',').map(number).collect::<Result<Vec<usize>, _>>()?;
+        let mut plan = Vec::new();
+        let writes = take(&mut self.writes);
+        if writes.is_empty() {
+            return Err("nothing is being written".to_string());
+        }
+        let _never = self.wal.plan(&writes, &mut plan);
+        self.disk.tear(plan, &kept)?;
+        self.crash()
     }
 
     /// Time passes until the member has lost its patience.
@@ -388,54 +403,4 @@ fn view(view: &View) -> String {
     )
     .replace(" log=0@0..", " last=") // What is usual is not worth a word.
     .replace(" pending=0", "")
-}
-
-/// Files as they are after the last sync.
-#[derive(Default)]
-pub struct Disk(BTreeMap<String, Vec<u8>>);
-
-impl Disk {
-    /// A file, as it is.
-    pub fn file(&self, name: &str) -> &[u8] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    pub fn execute(&mut self, plan: Vec<FileOp>) {
-        for operation in plan {
-            match operation {
-                FileOp::Create { name, size } => drop(self.0.insert(name, vec![0; size as usize])),
-                FileOp::Write { name, offset, bytes } => {
-                    let file = self.0.get_mut(&name).expect("a file to write into");
-                    file.resize(file.len().max(offset as usize + bytes.len()), 0);
-                    file[offset as usize..][..bytes.len()].copy_from_slice(&bytes);
-                }
-                FileOp::Rename { from, to } => {
-                    let file = self.0.remove(&from).expect("a file to rename");
-                    self.0.insert(to, file);
-                }
-                FileOp::Remove { name } => drop(self.0.remove(&name)),
-                FileOp::Sync { .. } | FileOp::SyncDir => {}
-            }
-        }
-    }
-
-    fn recover(&self) -> Recovered {
-        match wal::recover(self, LAYOUT) {
-            Ok(Found::Log(recovered)) => recovered,
-            Ok(Found::Nothing) => panic!("the log is gone"),
-            Err(damage) => panic!("{damage}"),
-        }
-    }
-}
-
-impl ReadDisk for Disk {
-    type Error = String;
-
-    fn list(&self) -> Result<Vec<String>, String> {
-        Ok(self.0.keys().cloned().collect())
-    }
-
-    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        self.0.get(name).cloned().ok_or(format!("there is no {name}"))
-    }
 }

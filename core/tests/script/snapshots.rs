@@ -15,7 +15,7 @@ use quorate_core::store::{Loader, Reader, Store};
 use quorate_core::types::{ClusterId, LogId};
 use quorate_core::wal::Identity;
 
-use super::node::Disk;
+use super::disk::Disk;
 
 /// Bytes of rows in a part: small, so that a few pairs make several.
 const PART: usize = 120;
