@@ -66,12 +66,19 @@ pub fn judge(
     Ok(())
 }
 
-/// What is wrong with a record, told so that anybody can follow. None: no order of it is wrong, or
-/// none was found to be.
+/// Why a record breaks an invariant, told so that anybody can follow. None: that is not seen in what
+/// clients saw, or only with the log's outcomes told.
 #[must_use]
-pub fn explain(history: &History) -> Option<Explanation> {
+pub fn explain(history: &History, plan: &Plan, broken: Invariant) -> Option<Explanation> {
+    let (found, finding) = promises::broken(history, plan).or_else(|| order(history))?;
+    (found == broken).then(|| explain::explain(history, &finding))
+}
+
+fn order(history: &History) -> Option<(Invariant, Finding)> {
     match first(history) {
-        Verdict::Illegal(rejection) => Some(explain::explain(history, &Finding::Order(rejection))),
+        Verdict::Illegal(rejection) => {
+            Some((Invariant::Linearizability, Finding::Order(rejection)))
+        }
         Verdict::Linearizable(_) | Verdict::Unknown(_) => None,
     }
 }

@@ -151,7 +151,7 @@ fn run_one(one: &One) -> Answer {
     }
     let outcome = run(plan.clone(), one.engine, one.planted, reader);
     println!("{outcome}");
-    if let Some(explanation) = outcome.explanation() {
+    if let Some(explanation) = outcome.explanation(&plan) {
         println!("\n{explanation}\n");
     }
     if let Some(file) = &one.html {

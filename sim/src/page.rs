@@ -73,7 +73,7 @@ fn story(plan: &Plan, origin: &str, outcome: &Outcome, lines: &[String]) -> Valu
         "clients": plan.settings.clients,
         "end": outcome.simulated,
         "verdict": outcome.verdict.as_ref().err().map(verdict),
-        "explanation": outcome.explanation().map(|explanation| explanation.to_string()),
+        "explanation": outcome.explanation(plan).map(|explanation| explanation.to_string()),
         "kinds": events.kinds,
         "events": events.rows,
         "spans": lives::spans(&events, members, outcome.simulated),

@@ -11,6 +11,7 @@ use quorate_checks::history::History;
 use crate::clock::Micros;
 use crate::counters::Counters;
 use crate::judge;
+use crate::plan::Plan;
 
 macro_rules! invariants {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
@@ -139,9 +140,9 @@ impl fmt::Display for Violation {
 impl Outcome {
     /// What is wrong with what the clients saw, if that is what is wrong.
     #[must_use]
-    pub fn explanation(&self) -> Option<Explanation> {
-        let broken = self.verdict.as_ref().err()?.invariant == Invariant::Linearizability;
-        self.history.as_ref().filter(|_| broken).and_then(judge::explain)
+    pub fn explanation(&self, plan: &Plan) -> Option<Explanation> {
+        let broken = self.verdict.as_ref().err()?.invariant;
+        judge::explain(self.history.as_ref()?, plan, broken)
     }
 }
 

@@ -5,6 +5,7 @@
 //!                                                 with clocks as fast as the plan's faults make them
 //! ```
 
+use quorate_checks::explain::Finding;
 use quorate_checks::history::{History, Micros};
 use quorate_checks::lease::{self, Bounds, Rule};
 use quorate_checks::watch::{self, Guarantee};
@@ -47,6 +48,16 @@ pub fn leases(history: &History, plan: &Plan, counters: &mut Counters) -> Result
         }
         Err(fault) => Violation::of(rule(fault.rule), fault.to_string()),
     }
+}
+
+/// What of it does not hold.
+pub fn broken(history: &History, plan: &Plan) -> Option<(Invariant, Finding)> {
+    if let Err(fault) = watch::check(history) {
+        return Some((guarantee(fault.guarantee), Finding::Watch(fault)));
+    }
+    let bounds = bounds(plan);
+    let fault = lease::check(history, bounds).err()?;
+    Some((rule(fault.rule), Finding::Lease(fault, bounds)))
 }
 
 /// A lease ends early by as much as some clock is fast, or jumps ahead. Slow ones, and such that
