@@ -15,7 +15,7 @@ use crate::{Answer, check_build, progress, read_plan, trouble};
 #[derive(Args)]
 pub struct Hunts {
     /// Give a bug up after so many seeds.
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 20_000)]
     max_seeds: u64,
     /// Who decides when an actor runs: raw or madsim.
     #[arg(long, default_value_t = Engine::Raw)]
