@@ -43,7 +43,7 @@ pub struct Leases {
     table: BTreeMap<LeaseId, Lease>,
     planted: Option<Bug>,
     /// Whose store it is. Nothing may depend on it, but for a bug.
-    member: NodeId,
+    member: Option<NodeId>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub struct Span {
 
 impl Leases {
     /// No leases, in the store of a member with a planted bug, if any.
-    pub fn new(planted: Option<Bug>, member: NodeId) -> Self {
+    pub fn new(planted: Option<Bug>, member: Option<NodeId>) -> Self {
         Self { table: BTreeMap::new(), planted, member }
     }
 
@@ -99,7 +99,8 @@ impl Leases {
     pub fn revoke(&mut self, id: LeaseId) -> Vec<Box<[u8]>> {
         let keys = self.table.remove(&id).into_iter().flat_map(|lease| lease.keys);
         let mut keys: Vec<Box<[u8]>> = keys.collect();
-        if planted!(self.planted, Bug::KeysOfLeaseUnsorted) && self.member.0 % 2 == 1 {
+        let odd = self.member.is_some_and(|member| member.0 % 2 == 1);
+        if planted!(self.planted, Bug::KeysOfLeaseUnsorted) && odd {
             keys.reverse();
         }
         keys

@@ -38,7 +38,7 @@ pub struct Loader {
     table: Option<Table>,
     last_key: Vec<u8>,
     planted: Option<Bug>,
-    member: NodeId,
+    member: Option<NodeId>,
 }
 
 /// What is read behind the position.
@@ -59,13 +59,13 @@ impl Loader {
     /// Before the first row.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_planted(None, NodeId(0))
+        Self { table: None, last_key: Vec::new(), planted: None, member: None }
     }
 
     /// The same for a store with a planted bug, if any. Bugs may depend on whose store it is.
     #[must_use]
     pub fn with_planted(planted: Option<Bug>, member: NodeId) -> Self {
-        Self { table: None, last_key: Vec::new(), planted, member }
+        Self { planted, member: Some(member), ..Self::new() }
     }
 
     /// Takes the next row.
@@ -92,7 +92,7 @@ impl Loader {
     /// The store, if nothing is missing. No row at all is an empty store.
     pub fn finish(self) -> Result<Store, Damage> {
         let Self { table, planted, member, .. } = self;
-        table.map_or_else(|| Ok(Store::with_planted(planted, member)), Table::finish)
+        table.map_or_else(|| Ok(Store::empty(planted, member)), Table::finish)
     }
 }
 

@@ -85,12 +85,16 @@ impl Store {
     /// The state before the first entry: no keys, revision 1.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_planted(None, NodeId(0))
+        Self::empty(None, None)
     }
 
     /// The same, with a bug in it if the build plants any. Bugs may depend on whose store it is.
     #[must_use]
     pub fn with_planted(planted: Option<Bug>, member: NodeId) -> Self {
+        Self::empty(planted, Some(member))
+    }
+
+    fn empty(planted: Option<Bug>, member: Option<NodeId>) -> Self {
         Self {
             applied: LogId::default(),
             space: KeySpace::new(planted),
