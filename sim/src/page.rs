@@ -1,7 +1,7 @@
 //! A run as one page that can be looked at: lanes, messages, terms, faults, calls and the verdict.
 //!
 //! ```text
-//!   plan, trace lines, outcome --read--> Story --JSON--> template.html --> a page, no network
+//!   plan, trace lines, outcome --read--> Story --JSON--> page.html + style + scripts --> a page
 //!
 //!   faults     |    [isolate leader]
 //!   n1 #### term 2 leads ####\ down |~~ term 3 ~~      arrows: messages
@@ -16,8 +16,9 @@
 //! - G1. A page names no other file and no address: it can be opened anywhere, for ever.
 //! - G2. No text of a run can end the script element that the data are in.
 //!
-//! Not here: reading lines (`page/lines.rs`), who led when (`page/lives.rs`), drawing
-//! (`page/template.html`).
+//! Not here: reading lines (`page/lines.rs`), who led when (`page/lives.rs`). And what a browser
+//! does: it reads the story (`story.js`), gives everything a colour and a place (`place.js`), draws
+//! (`picture.js`), and lets a person look around (`hands.js`).
 
 mod lines;
 mod lives;
@@ -32,7 +33,15 @@ use crate::verdict::{Outcome, Violation};
 
 /// Longer texts of keys and values are cut.
 const LONGEST: usize = 48;
-const TEMPLATE: &str = include_str!("page/template.html");
+const PAGE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/style.css");
+/// In the order in which they run.
+const SCRIPTS: [&str; 4] = [
+    include_str!("page/story.js"),
+    include_str!("page/place.js"),
+    include_str!("page/picture.js"),
+    include_str!("page/hands.js"),
+];
 
 /// Keeps the lines of a run.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +67,11 @@ impl Recorder {
         let data = story(plan, origin, outcome, &lines).to_string();
         // G2: JSON needs no angle bracket.
         let data = data.replace('<', "\\u003c");
-        TEMPLATE.replace("@ORIGIN@", &escaped(origin)).replace("@STORY@", &data)
+        // What a run says comes last: nothing of it is looked through again.
+        PAGE.replace("@STYLE@\n", STYLE)
+            .replace("@SCRIPT@\n", &SCRIPTS.concat())
+            .replace("@ORIGIN@", &escaped(origin))
+            .replace("@STORY@", &data)
     }
 }
 
