@@ -44,43 +44,45 @@ bugs! {
     /// figure 8. Caught by: leader completeness; state-machine safety.
     CommitOlderTerm = "commit-older-term",
     /// A read is served without asking a quorum whether the leader still leads.
-    /// etcd #741 (Jepsen 2014). Caught by: linearizability.
+    /// etcd #741 (Jepsen 2014). Caught by: linearizability; K3, for renewals ask the quorum as reads
+    /// do.
     ReadWithoutQuorum = "read-without-quorum",
     /// The torn tail of the log is taken for a record after a power loss: what was never
-    /// written whole counts as written. etcd #14127. Caught by: log matching; leader append-only;
-    /// the member's own checks.
+    /// written whole counts as written. etcd #14127. Caught by: nothing acknowledged before it is
+    /// durable; log matching; leader append-only; the member's own checks.
     TornTailAccepted = "torn-tail-accepted",
     /// The applied index becomes durable apart from the data it speaks of: a crash between
-    /// the two skips entries for ever. etcd #13766. Caught by: replica equality.
+    /// the two skips entries for ever. etcd #13766. Caught by: replica equality; revision never goes
+    /// back.
     AppliedApartFromData = "applied-apart-from-data",
     /// A progress message is sent though watchers of the stream are still catching up, and with the
     /// store's revision. etcd #15220. Caught by: bookmarkable (watch).
     ProgressOvertakesEvents = "progress-overtakes-events",
     /// After a snapshot was installed, watchers begin one revision too early: the last one comes
-    /// again. etcd #15271. Caught by: unique, ordered (watch).
+    /// again. etcd #15271. Caught by: unique, ordered, resumable, bookmarkable (watch).
     InstallRepeatsTheLast = "install-repeats-the-last",
     /// After a snapshot was installed, watchers count as synced: what lies between is never told.
-    /// etcd #8411, #9281, #9775. Caught by: reliable (watch).
+    /// etcd #8411, #9281, #9775. Caught by: reliable, resumable (watch).
     InstallSkipsTheGap = "install-skips-the-gap",
     /// What did not fit into a slow client's stream while it caught up is dropped instead of read
-    /// again. etcd #17529. Caught by: reliable (watch).
+    /// again. etcd #17529. Caught by: reliable, resumable (watch).
     StarvedWatcherSkips = "starved-watcher-skips",
     /// A watcher for a future revision is told of older ones, too. etcd #19487, #20221.
-    /// Caught by: filter (watch: no event below the start revision).
+    /// Caught by: filter, resumable (watch: no event below the start revision).
     FutureWatchHearsEarly = "future-watch-hears-early",
     /// A transaction of several changes is told twice. etcd #17247. Caught by: unique (watch).
     LargeTransactionToldTwice = "large-transaction-told-twice",
     /// Cancelling an unknown id ends watcher 0: zero stands for "none" as well. etcd #14563.
-    /// Caught by: reliable (watch).
+    /// Caught by: reliable, cancel (watch).
     CancelUnknownEndsZero = "cancel-unknown-ends-zero",
     /// A watcher from now on begins one revision later than its header says, so a client that goes
-    /// by the header misses one. etcd #11496. Caught by: reliable (watch).
+    /// by the header misses one. etcd #11496. Caught by: reliable, resumable (watch).
     WatchFromNowStartsLate = "watch-from-now-starts-late",
     /// The pair before a change is read at the change's own revision. Semantics WA-9.
     /// Caught by: prev-kv (watch).
     PreviousAtItsOwnRevision = "previous-at-its-own-revision",
     /// A message that was cut does not say so: a client takes a part for the whole. Semantics
-    /// WA-13. Caught by: atomic (watch).
+    /// WA-13. Caught by: atomic, fragment (watch).
     FragmentNotMarked = "fragment-not-marked",
     /// Filters are forgotten for what is read from the history. Semantics WA-10.
     /// Caught by: filter (watch).
@@ -90,14 +92,16 @@ bugs! {
     /// lives for its TTL after its last acknowledged grant or renewal (K3).
     EndByDeposedLeader = "end-by-deposed-leader",
     /// A leader renews without asking a quorum whether it still leads: a deposed one renews what its
-    /// successor lets end. etcd #12528. Caught by: K3.
+    /// successor lets end. etcd #12528. Caught by: K3; the member's own checks (N1 of
+    /// `member/lease.rs`).
     RenewWithoutQuorum = "renew-without-quorum",
     /// A new leader gives every lease its whole TTL, whatever the checkpoint says: a long lease
     /// lives for ever if leaders change often. etcd #9888. Caught by: a lease that nobody renews ends
     /// in bounded time (K4).
     TtlInFullAtLeaderChange = "ttl-in-full-at-leader-change",
     /// A checkpoint changes the table in memory only, and is gone after a restart. etcd #13491,
-    /// #13508. Caught by: replica equality after a restart; K4.
+    /// #13508. Caught by: replica equality after a restart, or a start that is refused because the
+    /// rows do not add up; K4.
     CheckpointNotStored = "checkpoint-not-stored",
     /// Only one checkpoint is taken of a lease in a leader's reign. etcd #17132. Caught by: K4.
     CheckpointOnce = "checkpoint-once",
@@ -111,7 +115,8 @@ bugs! {
     /// K3.
     EndByIdAlone = "end-by-id-alone",
     /// A key that is put with another lease than before is attached to none, and does not go with the
-    /// new one. etcd #10686. Caught by: the keys of a lease that ended are gone, other keys stay (K5).
+    /// new one. etcd #10686. Caught by: the keys of a lease that ended are gone, other keys stay
+    /// (K5); linearizability; replica equality.
     AttachmentLost = "attachment-lost",
     /// Keys of leases with a negative id are not attached again at a restart. etcd #12535, #13676.
     /// Caught by: replica equality; K5.
@@ -120,11 +125,12 @@ bugs! {
     /// Caught by: replica equality.
     KeysOfLeaseUnsorted = "keys-of-lease-unsorted",
     /// A member says itself that a lease does not exist, when it has not applied its grant yet.
-    /// etcd #13932. Caught by: a keep-alive of a lease that lives is not answered as expired (K3).
+    /// etcd #13932. Caught by: a lease that lives is not said to be dead, nor renewed when it is
+    /// (K3).
     RenewFromOwnTable = "renew-from-own-table",
     /// Compaction removes a tombstone that is exactly at its mark, so a watch from there misses a
     /// delete. etcd #18089, #19179. Takes: delete, compact at that revision, sweep, watch from it.
-    /// Caught by: watch, reliable.
+    /// Caught by: reliable, resumable (watch); the hub's own checks (T2).
     TombstoneAtMarkRemoved = "tombstone-at-mark-removed",
     /// Operations of a transaction are checked when their turn comes: what stands before a refused
     /// one stays. etcd #14110. Takes: a put, and behind it a put with an unknown lease or a range
@@ -138,11 +144,11 @@ bugs! {
     /// After a restart the revision is that of the newest record, and compaction removes the
     /// tombstone at its mark: the revision goes down and is given twice. etcd #17780. Takes: delete
     /// the newest key, compact at that revision, sweep, store, restart. Caught by: revision never
-    /// goes back; replica equality.
+    /// goes back; replica equality; the hub's own checks (T2).
     RevisionFromRecords = "revision-from-records",
     /// A range inside a transaction is refused as compacted by how far removal has come on this
     /// member. etcd #18667. Takes: a transaction with a put and a range below the mark, while
-    /// members are at different points of removal. Caught by: replica equality.
+    /// members are at different points of removal. Caught by: replica equality; linearizability.
     CompactedByProgress = "compacted-by-progress",
     /// HashKV counts what compaction gave up as long as it is there. etcd #6626, #8214, #9630.
     /// Takes: HashKV of two members at one revision, at different points of removal. Caught by:
@@ -163,7 +169,8 @@ bugs! {
     /// before it is durable; leader completeness; the member's own checks (L2).
     StaleAppendTruncates = "stale-append-truncates",
     /// Heartbeats carry the leader's commit index uncapped: a follower commits what it never
-    /// acknowledged, or stops. etcd #21178. Caught by: the member's own checks; state-machine safety.
+    /// acknowledged, or stops. etcd #21178. Caught by: the member's own checks; state-machine
+    /// safety.
     HeartbeatCommitsAll = "heartbeat-commits-all",
     /// A late rejection moves the next index to where it was, below what is matched. raft #149.
     /// Caught by: the member's own checks (P1).
@@ -185,13 +192,14 @@ bugs! {
     /// not. etcd #7628, #7834. Caught by: a member starts after every crash.
     SnapshotForgottenEarly = "snapshot-forgotten-early",
     /// The file of a snapshot gets its final name before it is synced. etcd #13933.
-    /// Caught by: nothing acknowledged before it is durable.
+    /// Caught by: nothing acknowledged before it is durable; a member starts after every crash.
     SnapshotNamedBeforeSync = "snapshot-named-before-sync",
     /// A second snapshot that comes while one is being installed takes that one's file away.
     /// etcd #18055. Caught by: the member's own checks; a member starts after every crash.
     SecondSnapshotRemovesFirst = "second-snapshot-removes-first",
     /// A snapshot takes the place of a log that holds its last entry, and more behind it.
-    /// Raft paper figure 13, step 6. Caught by: the member's own checks (J2).
+    /// Raft paper figure 13, step 6. Caught by: the member's own checks (J2); nothing acknowledged
+    /// before it is durable.
     SnapshotOverNewerLog = "snapshot-over-newer-log",
 }
 
