@@ -46,7 +46,7 @@ impl fmt::Display for Order {
         match self {
             Self::Capture { shipment, offset } => write!(f, "capture {shipment} from {offset}"),
             Self::Release(shipment) => write!(f, "release {shipment}"),
-            Self::Keep(Piece { reception, chunk }) => write!(f, "keep {reception}: {chunk}"),
+            Self::Keep(Piece { reception, chunk, .. }) => write!(f, "keep {reception}: {chunk}"),
             Self::Forget(snapshot) => write!(f, "forget {snapshot}"),
         }
     }
@@ -111,7 +111,7 @@ impl Courier {
 
     /// Checks a received chunk and plans to keep it. What is wrong with a refused one comes along.
     pub fn keep(&mut self, piece: &Piece, out: &mut Vec<FileOp>) -> (Unkept, Option<Damage>) {
-        let Piece { reception, chunk } = piece;
+        let Piece { reception, chunk, .. } = piece;
         let (kept, damage) = match self.read(*reception, chunk) {
             Ok(()) => {
                 self.shelf.keep(chunk, out);

@@ -568,7 +568,7 @@ impl fmt::Display for Output {
             Self::Moved(id) => write!(f, "moved {id}"),
             Self::Capture { shipment, offset } => write!(f, "capture {shipment} from {offset}"),
             Self::Release(shipment) => write!(f, "release {shipment}"),
-            Self::Keep(Piece { reception, chunk }) => write!(f, "keep {reception}: {chunk}"),
+            Self::Keep(Piece { reception, chunk, .. }) => write!(f, "keep {reception}: {chunk}"),
             Self::Install(snapshot) => write!(f, "install {snapshot}"),
             Self::Forget(snapshot) => write!(f, "forget {snapshot}"),
         }

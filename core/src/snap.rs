@@ -35,7 +35,7 @@ use bytes::Bytes;
 
 use crate::planted;
 use crate::planted::Bug;
-use crate::types::{Index, LogId, Term};
+use crate::types::{Index, LogId, NodeId, Term};
 use crate::wal::{FileOp, ReadDisk};
 
 /// One snapshot on its way to one peer, counted from 1 in each life of a member.
@@ -64,6 +64,8 @@ pub struct Chunk {
 pub struct Piece {
     /// Of which reception. Its chunks come in order, without gap.
     pub reception: ReceptionId,
+    /// Who sent it.
+    pub from: NodeId,
     /// The chunk.
     pub chunk: Chunk,
 }

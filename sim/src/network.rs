@@ -280,6 +280,7 @@ fn identity(fate: Fate, envelope: &Envelope) -> Fate {
         }
         Message::Snapshot { shipment, chunk } => (shipment.0, chunk.offset),
         Message::SnapshotKept { shipment, end } => (shipment.0, *end),
+        Message::SnapshotRefused { shipment } => (shipment.0, 0),
         Message::TimeoutNow => (0, 0),
     };
     let link = fate.of(envelope.from.0 << 8 | envelope.to.0);

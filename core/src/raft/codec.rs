@@ -108,6 +108,9 @@ fn to_wire(message: &Message) -> Wire {
         Message::SnapshotKept { shipment, end } => {
             Wire::SnapshotKept(wire::SnapshotKept { shipment: shipment.0, end: *end })
         }
+        Message::SnapshotRefused { shipment } => {
+            Wire::SnapshotRefused(wire::SnapshotRefused { shipment: shipment.0 })
+        }
         Message::TimeoutNow => Wire::TimeoutNow(wire::TimeoutNow {}),
     }
 }
@@ -155,6 +158,9 @@ fn from_wire(wire: Wire, sender: Term) -> Result<Message, CodecError> {
         }
         Wire::SnapshotKept(kept) => {
             Message::SnapshotKept { shipment: ShipmentId(kept.shipment), end: kept.end }
+        }
+        Wire::SnapshotRefused(refused) => {
+            Message::SnapshotRefused { shipment: ShipmentId(refused.shipment) }
         }
         Wire::TimeoutNow(wire::TimeoutNow {}) => Message::TimeoutNow,
     })

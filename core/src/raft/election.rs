@@ -145,6 +145,7 @@ impl Raft {
             | Message::AskLeases { .. }
             | Message::TellLeases { .. }
             | Message::SnapshotKept { .. }
+            | Message::SnapshotRefused { .. }
             | Message::TimeoutNow => {}
         }
     }

@@ -14,6 +14,9 @@
 //! From then on this node votes, appends and commits as if it had had those entries all along; its
 //! store follows.
 //!
+//! Bytes that do not check are refused: the sender is told, and as often as anything of that shipment
+//! still comes. It is the sender's matter to pause before it tries again (`shipment.rs`).
+//!
 //! Invariants:
 //! - J1. The log forgets nothing in favour of a snapshot that is not durable.
 //! - J2. A snapshot replaces only what is behind the commit index, and only if the log does not
@@ -58,6 +61,12 @@ pub struct Arrival {
     kept: u64,
 }
 
+impl Arrival {
+    fn comes_from(&self, from: NodeId, term: Term, shipment: ShipmentId) -> bool {
+        (self.from, self.term, self.shipment) == (from, term, shipment)
+    }
+}
+
 impl Raft {
     pub(super) fn on_snapshot(&mut self, from: NodeId, shipment: ShipmentId, chunk: Chunk) {
         self.heed(from);
@@ -68,6 +77,9 @@ impl Raft {
                 from,
                 Message::AppendAccepted { matched },
             );
+        }
+        if self.refused.is_some_and(|refused| refused.comes_from(from, self.hard.term, shipment)) {
+            return self.send(from, Message::SnapshotRefused { shipment });
         }
         let arrival = match self.reception {
             Reception::Resetting(first, _) | Reception::Installing(first) => {
@@ -111,11 +123,12 @@ impl Raft {
     fn on_next(&mut self, mut arrival: Arrival, chunk: Chunk) {
         if chunk.offset == arrival.arrived && chunk.snapshot == arrival.snapshot {
             arrival.arrived = chunk.end();
+            let (reception, from) = (arrival.id, arrival.from);
             if chunk.last && planted!(self.config.planted, Bug::LogResetBeforeSnapshot) {
-                self.orders.push(Output::Keep(Piece { reception: arrival.id, chunk }));
+                self.orders.push(Output::Keep(Piece { reception, from, chunk }));
                 return self.reset_log(arrival.snapshot);
             }
-            self.orders.push(Output::Keep(Piece { reception: arrival.id, chunk }));
+            self.orders.push(Output::Keep(Piece { reception, from, chunk }));
         } else if chunk.end() <= arrival.kept {
             self.tell_kept(arrival); // The answer was lost.
         }
@@ -140,8 +153,16 @@ impl Raft {
                 self.reception = Reception::Receiving(arrival);
                 self.tell_kept(arrival);
             }
-            Kept::Refused => self.drop_arrival(),
+            Kept::Refused => self.refuse(arrival),
             Kept::Whole => self.reset_log(arrival.snapshot),
+        }
+    }
+
+    fn refuse(&mut self, arrival: Arrival) {
+        self.drop_arrival();
+        self.refused = Some(arrival);
+        if arrival.term == self.hard.term {
+            self.send(arrival.from, Message::SnapshotRefused { shipment: arrival.shipment });
         }
     }
 

@@ -138,6 +138,11 @@ pub enum Message {
         /// In bytes.
         end: u64,
     },
+    /// What came of a snapshot is none: its bytes do not check.
+    SnapshotRefused {
+        /// As it was sent.
+        shipment: ShipmentId,
+    },
     /// "Campaign at once: you are to lead." (thesis §3.10)
     TimeoutNow,
 }
@@ -183,6 +188,7 @@ impl Message {
             Self::TellLeases { .. } => "tell-leases",
             Self::Snapshot { .. } => "snapshot",
             Self::SnapshotKept { .. } => "snapshot-kept",
+            Self::SnapshotRefused { .. } => "snapshot-refused",
             Self::TimeoutNow => "timeout-now",
         }
     }
@@ -239,6 +245,7 @@ impl fmt::Display for Message {
             Self::SnapshotKept { shipment, end } => {
                 write!(f, "{kind} shipment={shipment} bytes={end}")
             }
+            Self::SnapshotRefused { shipment } => write!(f, "{kind} shipment={shipment}"),
             Self::TimeoutNow => f.write_str(kind),
         }
     }

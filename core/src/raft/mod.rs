@@ -63,7 +63,7 @@ pub use codec::{CodecError, MAX_CHUNK_BYTES};
 pub use entry::Entry;
 pub(crate) use entry::write_span;
 use handover::Handover;
-use install::Reception;
+use install::{Arrival, Reception};
 pub use log::Log;
 pub use message::{Envelope, LeaseAnswer, LeaseQuestion, Message};
 use outbox::{Outbox, Reliance};
@@ -200,6 +200,8 @@ pub struct Raft {
     /// The snapshot that is received, and how many were.
     reception: Reception,
     receptions: ReceptionId,
+    /// The last one whose bytes did not check.
+    refused: Option<Arrival>,
     /// Shipments so far, and those for which the driver holds a capture.
     shipped: ShipmentId,
     shipping: BTreeSet<ShipmentId>,
@@ -234,6 +236,7 @@ impl Raft {
             sends: Vec::new(),
             reception: Reception::Idle,
             receptions: ReceptionId(0),
+            refused: None,
             shipped: ShipmentId(0),
             shipping: BTreeSet::new(),
             orders: Vec::new(),
@@ -313,6 +316,7 @@ impl Raft {
             Message::HeartbeatEcho { round } => self.on_heartbeat_echo(from, round),
             Message::Snapshot { shipment, chunk } => self.on_snapshot(from, shipment, chunk),
             Message::SnapshotKept { shipment, end } => self.on_snapshot_kept(from, shipment, end),
+            Message::SnapshotRefused { shipment } => self.on_snapshot_refused(from, shipment),
             Message::TimeoutNow => self.on_timeout_now(from),
             Message::AskReadIndex { boot, round } => {
                 self.read_index(Reader::Peer { peer: from, boot, round });

@@ -10,10 +10,13 @@
 //!                                                          |
 //!                                                          +--- given up --> Probe
 //! ```
+//! A snapshot that the peer refused is followed by a pause, which doubles with each refusal in a row:
+//! making and sending the whole state is dear, and a refusal tells that it was for nothing.
 //!
 //! Invariants:
 //! - P1. `matched < next`. Late and repeated answers never move `matched` or `next` below that.
 //! - P2. At most `MAX_IN_FLIGHT` appends and `MAX_BYTES` of commands are under way to a peer.
+//! - P3. A pause lasts between one election timeout and `LONGEST_PAUSE` of them.
 //!
 //! Not here: the chunks of a snapshot (`shipment.rs`).
 
@@ -26,6 +29,9 @@ use crate::types::{Index, Ticks};
 pub const MAX_IN_FLIGHT: usize = 256;
 /// Bytes of commands under way to one peer.
 pub const MAX_BYTES: usize = 8 << 20;
+
+/// The longest pause after a refused snapshot, in election timeouts.
+const LONGEST_PAUSE: u64 = 32;
 
 /// How a peer is fed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,6 +65,10 @@ pub struct Progress {
     flight: VecDeque<(Index, usize)>,
     flight_bytes: usize,
     silent: Ticks,
+    /// Snapshots that the peer refused since it took anything in.
+    refusals: u32,
+    /// Until it may get another one.
+    pause: Ticks,
 }
 
 impl Progress {
@@ -75,6 +85,8 @@ impl Progress {
             flight: VecDeque::new(),
             flight_bytes: 0,
             silent: Ticks(0),
+            refusals: 0,
+            pause: Ticks(0),
         }
     }
 
@@ -122,6 +134,7 @@ impl Progress {
     pub fn accepted(&mut self, matched: Index, base: Index) {
         if matched > self.matched {
             self.silent = Ticks(0);
+            self.refusals = 0;
         }
         self.matched = self.matched.max(matched);
         self.next = self.next.max(self.matched.next());
@@ -166,10 +179,25 @@ impl Progress {
         }
     }
 
+    /// The peer refused the snapshot that it gets (P3).
+    pub fn snapshot_refused(&mut self, election: Ticks) {
+        self.give_up_snapshot();
+        let times = 1u64.checked_shl(self.refusals).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+        self.pause = Ticks(times * election.0);
+        self.refusals = self.refusals.saturating_add(1);
+    }
+
+    /// Whether the peer must wait before it gets another snapshot.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.pause > Ticks(0)
+    }
+
     /// Time passes. What stays without an answer for `patience` is taken for lost: a probe is
     /// repeated after a heartbeat's time, a pipeline falls back to probing.
     pub fn tick(&mut self, heartbeat: Ticks, patience: Ticks) {
         self.silent.0 += 1;
+        self.pause.0 = self.pause.0.saturating_sub(1);
         match &mut self.feed {
             Feed::Probe { waiting } => {
                 if *waiting && self.silent >= heartbeat {
@@ -201,3 +229,6 @@ impl Progress {
         assert!(self.flight.len() <= MAX_IN_FLIGHT, "P2: {} in flight", self.flight.len());
     }
 }
+
+#[cfg(test)]
+mod tests;

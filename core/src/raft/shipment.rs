@@ -13,6 +13,10 @@
 //! the others' appends and the leader's own reads must not feel it. A chunk that stays without an
 //! answer is sent again, from memory. The last one is answered by an acknowledgement of the log.
 //!
+//! A peer that refuses what it got will most likely refuse it again: the bytes are wrong where they
+//! come from. So the next shipment waits, and longer with each refusal (`progress.rs`); all the while
+//! the peer hears heartbeats, and counts for the quorum.
+//!
 //! Invariants:
 //! - H1. Chunks follow each other without gap, all of one snapshot.
 //! - H2. At most one chunk is in memory and on its way to a peer.
@@ -162,6 +166,17 @@ impl Raft {
         }
     }
 
+    /// The follower found that the bytes of a snapshot do not check.
+    pub(super) fn on_snapshot_refused(&mut self, from: NodeId, id: ShipmentId) {
+        let election = self.config.election;
+        let Role::Leader(leadership) = &mut self.role else { return };
+        let Some(peer) = leadership.peers.get_mut(&from) else { return };
+        peer.recent = true;
+        if matches!(peer.feed(), Feed::Snapshot(shipment) if shipment.id == id) {
+            peer.snapshot_refused(election);
+        }
+    }
+
     /// Begins a shipment, if the peer is there and needs entries that are gone.
     pub(super) fn consider_snapshot(&mut self, to: NodeId) {
         // A store that is still behind the log's beginning has no state to send.
@@ -171,7 +186,7 @@ impl Raft {
         let Some(peer) = leadership.peers.get_mut(&to) else { return };
         let fed = matches!(peer.feed(), Feed::Snapshot(_));
         let gone = self.log.term_at(peer.next.prev()).is_none();
-        if ready && peer.recent && gone && !fed {
+        if ready && peer.recent && gone && !fed && !peer.is_paused() {
             peer.begin_snapshot(Shipment::new(id, applied));
             self.shipped = id;
         }

@@ -11,7 +11,7 @@ use std::mem::take;
 
 use quorate_core::member::{Config, Input};
 use quorate_core::planted::Bug;
-use quorate_core::raft::Envelope;
+use quorate_core::raft::{Envelope, Message};
 use quorate_core::types::{ClusterId, NodeId, Ticks};
 
 use super::node::Node;
@@ -57,6 +57,7 @@ impl Cluster {
                 let late = self.take(&mut words)?;
                 self.held.extend(late);
             }
+            "spoil" => self.spoil(&mut words)?,
             "release" => self.wire.append(&mut self.held),
             "isolate" | "partition" => self.cut_off(&words.nodes()),
             "heal" => self.sides.clear(),
@@ -122,6 +123,19 @@ impl Cluster {
         let chosen = self.chosen(words)?;
         let mut at = 0..;
         Ok(self.wire.extract_if(.., |_| chosen.contains(&at.next().unwrap_or(0))).collect())
+    }
+
+    /// Changes the last bit of parts of snapshots: what their sender read is not what it had written.
+    fn spoil(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        for at in self.chosen(words)? {
+            let Message::Snapshot { chunk, .. } = &mut self.wire[at].message else {
+                return Err(format!("{} is no part of a snapshot", self.wire[at]));
+            };
+            let mut bytes = chunk.bytes.to_vec();
+            *bytes.last_mut().ok_or("an empty part")? ^= 1;
+            chunk.bytes = bytes.into();
+        }
+        Ok(())
     }
 
     /// The places of the messages that are meant.

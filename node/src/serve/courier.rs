@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quorate_core::courier::{Courier, Order};
 use quorate_core::snap::Piece;
-use quorate_core::store::Store;
+use quorate_core::store::{Damage, Store};
 use quorate_core::types::LogId;
 use quorate_core::wal::FileOp;
 
@@ -96,13 +96,8 @@ impl CourierThread {
     fn keep(&mut self, piece: &Piece) {
         let mut ops = Vec::new();
         let (unkept, damage) = self.parcels.lock().keep(piece, &mut ops);
-        if let Some(damage) = damage {
-            tracing::error!("refused to keep {}: {damage}", piece.chunk);
-        }
         self.execute(&ops);
-        if piece.chunk.last {
-            tracing::info!(snapshot = %piece.chunk.snapshot, bytes = piece.chunk.end(), "received a snapshot");
-        }
+        log(piece, damage.as_ref());
         self.replica.inbox.push(unkept.done());
     }
 
@@ -113,5 +108,16 @@ impl CourierThread {
             });
         }
         self.disk.close_old();
+    }
+}
+
+/// A line for each snapshot that is whole, and for each that is refused: its sender makes a pause
+/// before it tries again.
+fn log(Piece { from, chunk, .. }: &Piece, damage: Option<&Damage>) {
+    let (snapshot, bytes) = (chunk.snapshot, chunk.end());
+    match damage {
+        Some(damage) => tracing::error!(%from, "refused {chunk}: {damage}"),
+        None if chunk.last => tracing::info!(%from, %snapshot, bytes, "received a snapshot"),
+        None => {}
     }
 }

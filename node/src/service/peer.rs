@@ -82,6 +82,7 @@ fn haste(message: &Message) -> Haste {
         | Message::TellLeases { .. }
         | Message::Snapshot { .. }
         | Message::SnapshotKept { .. }
+        | Message::SnapshotRefused { .. }
         | Message::TimeoutNow => Haste::Pressing,
     }
 }

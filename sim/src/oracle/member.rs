@@ -115,6 +115,7 @@ impl Watched {
             | Message::TellLeases { .. }
             | Message::Snapshot { .. }
             | Message::SnapshotKept { .. }
+            | Message::SnapshotRefused { .. }
             | Message::TimeoutNow => true,
         };
         if kept {

@@ -179,6 +179,7 @@ fn moment_of(message: &Message) -> Option<Moment> {
         | Message::TellLeases { .. }
         | Message::Snapshot { .. }
         | Message::SnapshotKept { .. }
+        | Message::SnapshotRefused { .. }
         | Message::TimeoutNow => None,
     }
 }

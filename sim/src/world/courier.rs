@@ -60,7 +60,7 @@ impl Parcels {
 
     /// Whether a piece goes on where the last one of its reception ended.
     fn follows(&mut self, piece: &Piece) -> bool {
-        let Piece { reception, chunk } = piece;
+        let Piece { reception, chunk, .. } = piece;
         let place = Some((*reception, chunk.offset));
         let follows = chunk.offset == 0 || self.received == place;
         self.received = follows.then_some((*reception, chunk.end()));
