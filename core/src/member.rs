@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Request::Propose --> leads? ----> own log
-//!                        follows? --> Forward to the leader, once
+//!                        follows? --> Forward to the leader, once; Returned: to the next one
 //!                        no leader -> waits for one
 //!   Request::Read -----> joins the next round of ReadIndex --> Readable once applied that far
 //!   Request::KeepAlive, TimeToLive --> the leader's lease clocks (`member/lease.rs`)
@@ -12,8 +12,10 @@
 //! the store by whoever asked. This machine only answers what it alone knows: that it gave up.
 //!
 //! Invariants:
-//! - M1. A request is forwarded at most once, to the leader of the sender's term, and a leader takes
-//!   each id once: so it is applied at most once however the network repeats it.
+//! - M1. In each term a request is forwarded at most once, to the leader of that term, and a leader
+//!   takes each id once. It is forwarded in another term only if the leader of the one before said
+//!   that it has not taken it and will not: so it is applied at most once however the network repeats
+//!   it.
 //! - M2. Every request is answered or given up within its timeout; the first answer counts
 //!   (`actors.rs`, the table of waiters).
 //! - M3. A read is served only by an answer to a question asked after the read arrived.
@@ -21,6 +23,7 @@
 //! Not here: the store, and what a command says. A command is bytes with a requester.
 
 mod admission;
+mod forwards;
 mod lease;
 mod moves;
 mod reads;
@@ -29,19 +32,15 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
-use bytes::Bytes;
-use prost::Message as _;
-
 use crate::api::Unavailable;
-use crate::api::wire::Command;
-use crate::api::wire::command::Action;
 use crate::planted::Bug;
 use crate::raft::{self, Entry, Envelope, Message, Raft, Reader, Start, View};
-use crate::request::{self, Request, requester_of};
+use crate::request::{Request, requester_of};
 use crate::snap::{Chunk, Kept, Piece, ReceptionId, ShipmentId};
 use crate::store::Fact;
 use crate::types::{ClusterId, Index, LeaseLife, LogId, NodeId, RequestId, Seconds, Term, Ticks};
 use crate::wal::{Receipt, Write};
+use bytes::Bytes;
 
 use admission::Admission;
 use lease::Leases;
@@ -167,8 +166,8 @@ pub struct Config {
 /// A request that waits for its answer.
 #[derive(Debug)]
 struct Pending {
-    /// Whether it may have reached a log.
-    proposed: bool,
+    /// The term whose log it may have reached.
+    proposed: Option<Term>,
     /// Changes of leader that this member had seen when the request came.
     changes: u64,
 }
@@ -187,7 +186,9 @@ pub struct Member {
     leases: Leases,
     moves: Moves,
     admission: Admission,
-    /// Forwards that came while leadership was on its way to another member.
+    /// The newest term whose leader has said that it leads no longer.
+    over: Term,
+    /// Forwards that were admitted while leadership was on its way to another member.
     held: VecDeque<(NodeId, Term, Bytes)>,
     /// The term and leader that the last flush saw.
     sight: (Term, Option<NodeId>),
@@ -242,6 +243,7 @@ impl Member {
             leases,
             moves: Moves::default(),
             admission: Admission::default(),
+            over: Term(0),
             held: VecDeque::new(),
             sight: (Term(0), None),
             changes: 0,
@@ -327,6 +329,7 @@ impl Member {
         }
         match envelope.message {
             Message::Forward { command } => self.on_forward(envelope.from, envelope.term, command),
+            Message::Returned { term, command } => self.on_returned(term, command),
             Message::ReadIndex { boot, round, index } if boot == self.boot => {
                 self.reads.answered(round, index); // M3: the round was ours and is still open.
             }
@@ -342,22 +345,6 @@ impl Member {
         }
     }
 
-    /// M1: only the leader of exactly that term, and each id once.
-    fn on_forward(&mut self, from: NodeId, term: Term, command: Bytes) {
-        let genuine = requester_of(&command).filter(|id| id.member == from);
-        let Some(id) = genuine else { return };
-        if term != self.raft.term() || !self.raft.leads() || self.is_crowded() {
-            return;
-        }
-        if self.raft.is_handing_over() {
-            self.held.push_back((from, term, command));
-            return;
-        }
-        if is_sound(&command) && self.admission.admit(term, id) {
-            self.raft.propose(command);
-        }
-    }
-
     fn on_request(&mut self, id: RequestId, request: Request) {
         assert_eq!(id.boot, self.boot, "{id} is not of this life");
         let proposes = matches!(request, Request::Propose(_));
@@ -366,7 +353,7 @@ impl Member {
             return;
         }
         self.deadlines.push_back((Ticks(self.now.0 + self.timeout.0), id.n));
-        self.pending.insert(id.n, Pending { proposed: false, changes: self.changes });
+        self.pending.insert(id.n, Pending { proposed: None, changes: self.changes });
         match request {
             Request::Propose(command) => self.unsent.push_back((id.n, command)),
             Request::Read => self.reads.arrived(id.n),
@@ -410,15 +397,6 @@ impl Member {
         }
     }
 
-    /// Forwards that waited for a hand-over: it failed, or they belong to a term that is over.
-    fn release_held(&mut self) {
-        if !self.raft.is_handing_over() {
-            for (from, term, command) in core::mem::take(&mut self.held) {
-                self.on_forward(from, term, command);
-            }
-        }
-    }
-
     fn is_crowded(&self) -> bool {
         let log = self.raft.log();
         log.committed().0.saturating_sub(self.raft.applied_index().0) > MAX_UNAPPLIED
@@ -433,6 +411,9 @@ impl Member {
         }
         self.sight = sight;
         self.changes += 1;
+        if self.raft.leads() {
+            self.admission.lead(self.raft.term());
+        }
         self.leases.leader_changed();
         for n in self.reads.leader_changed() {
             self.pending.remove(&n);
@@ -441,12 +422,12 @@ impl Member {
     }
 
     fn send_unsent(&mut self) {
-        let Some(leader) = self.raft.leader().filter(|_| !self.raft.is_handing_over()) else {
-            return;
-        };
+        let term = self.raft.term();
+        let waits = self.raft.is_handing_over() || term <= self.over;
+        let Some(leader) = self.raft.leader().filter(|_| !waits) else { return };
         while let Some((n, command)) = self.unsent.pop_front() {
             let Some(pending) = self.pending.get_mut(&n) else { continue };
-            pending.proposed = true;
+            pending.proposed = Some(term);
             if leader == self.raft.id() {
                 self.raft.propose(command);
             } else {
@@ -496,9 +477,9 @@ impl Member {
             self.raft.leader().map_or(Unavailable::NoLeader, |_| Unavailable::Timeout) // LE-10
         } else if self.moves.forget(n) {
             Unavailable::HandoverTimeout
-        } else if !read && !pending.proposed {
+        } else if !read && pending.proposed.is_none() {
             Unavailable::NeverProposed
-        } else if pending.proposed && pending.changes != self.changes {
+        } else if pending.proposed.is_some() && pending.changes != self.changes {
             Unavailable::TimeoutLeaderLost
         } else {
             Unavailable::Timeout
@@ -508,25 +489,6 @@ impl Member {
 
     fn id(&self, n: u64) -> RequestId {
         RequestId { member: self.raft.id(), boot: self.boot, n }
-    }
-}
-
-/// Whether every member could apply a foreign command: one that nobody can apply must never get
-/// into a log.
-fn is_sound(command: &Bytes) -> bool {
-    match Command::decode(command.clone()) {
-        // Only the founding entry holds a configuration, and nobody proposes that.
-        Ok(Command { action: Some(Action::Configuration(_)), .. }) => false,
-        // These are the leader's own.
-        Ok(Command { action: Some(Action::LeaseEnd(_) | Action::LeaseCheckpoint(_)), .. }) => false,
-        // What nobody can grant was not chosen as it should have been.
-        Ok(Command { action: Some(Action::LeaseGrant(grant)), .. })
-            if grant.id == 0 || grant.ttl < 1 =>
-        {
-            false
-        }
-        Ok(Command { action: Some(action), .. }) => request::check(&action).is_ok(),
-        Ok(Command { action: None, .. }) | Err(_) => false,
     }
 }
 

@@ -14,7 +14,7 @@ use quorate_core::types::{Index, LeaseId, LeaseLife, LogId, NodeId, Seconds, Ter
 /// The largest index or term that is believed.
 const LARGEST: u64 = 1 << 62;
 /// How many kinds of messages there are.
-const KINDS: u64 = 18;
+const KINDS: u64 = 19;
 
 /// Draws messages that a member could really send.
 struct Sender(Random);
@@ -88,6 +88,7 @@ impl Sender {
             14 => Message::Snapshot { shipment: ShipmentId(self.number()), chunk: self.chunk() },
             15 => Message::SnapshotKept { shipment: ShipmentId(self.number()), end: self.number() },
             16 => Message::TimeoutNow,
+            18 => Message::Returned { term: Term(self.number()), command: self.bytes(100) },
             17 => Message::SnapshotRefused { shipment: ShipmentId(self.number()) },
             11 => Message::ReadIndex {
                 boot: self.number(),
@@ -182,6 +183,7 @@ fn every_kind_is_drawn() {
         | Message::Heartbeat { .. }
         | Message::HeartbeatEcho { .. }
         | Message::Forward { .. }
+        | Message::Returned { .. }
         | Message::AskReadIndex { .. }
         | Message::ReadIndex { .. }
         | Message::AskLeases { .. }

@@ -266,7 +266,7 @@ fn identity(fate: Fate, envelope: &Envelope) -> Fate {
         Message::AppendRejected { prev, hint } => (prev.0, hint.index.0),
         Message::Heartbeat { round, .. } => (*round, 0),
         Message::HeartbeatEcho { round } => (*round, 0),
-        Message::Forward { command } => {
+        Message::Forward { command } | Message::Returned { command, .. } => {
             let id = quorate_core::request::requester_of(command);
             (id.map_or(0, |id| id.boot), id.map_or(0, |id| id.n))
         }

@@ -90,6 +90,9 @@ fn to_wire(message: &Message) -> Wire {
             Wire::HeartbeatEcho(wire::HeartbeatEcho { round: *round })
         }
         Message::Forward { command } => Wire::Forward(wire::Forward { command: command.clone() }),
+        Message::Returned { term, command } => {
+            Wire::Returned(wire::Returned { term: term.0, command: command.clone() })
+        }
         Message::AskReadIndex { boot, round } => {
             Wire::AskReadIndex(wire::AskReadIndex { boot: *boot, round: *round })
         }
@@ -138,6 +141,9 @@ fn from_wire(wire: Wire, sender: Term) -> Result<Message, CodecError> {
         },
         Wire::HeartbeatEcho(echo) => Message::HeartbeatEcho { round: echo.round },
         Wire::Forward(forward) => Message::Forward { command: forward.command },
+        Wire::Returned(returned) => {
+            Message::Returned { term: term(returned.term)?, command: returned.command }
+        }
         Wire::AskReadIndex(ask) => Message::AskReadIndex { boot: ask.boot, round: ask.round },
         Wire::ReadIndex(answer) => Message::ReadIndex {
             boot: answer.boot,

@@ -140,6 +140,7 @@ impl Raft {
             | Message::AppendRejected { .. }
             | Message::HeartbeatEcho { .. }
             | Message::Forward { .. }
+            | Message::Returned { .. }
             | Message::AskReadIndex { .. }
             | Message::ReadIndex { .. }
             | Message::AskLeases { .. }

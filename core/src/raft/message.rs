@@ -91,6 +91,13 @@ pub enum Message {
         /// The encoded command.
         command: Bytes,
     },
+    /// "I have not put this command into the log of that term, and nobody will: it is yours again."
+    Returned {
+        /// The term of the leader that it was forwarded to.
+        term: Term,
+        /// The encoded command, as it was forwarded.
+        command: Bytes,
+    },
     /// "Which index must I have applied to read what is committed now?" (thesis §6.4)
     AskReadIndex {
         /// The asking member's life, so that an answer to an earlier one is void.
@@ -182,6 +189,7 @@ impl Message {
             Self::Heartbeat { .. } => "heartbeat",
             Self::HeartbeatEcho { .. } => "heartbeat-echo",
             Self::Forward { .. } => "forward",
+            Self::Returned { .. } => "returned",
             Self::AskReadIndex { .. } => "ask-read-index",
             Self::ReadIndex { .. } => "read-index",
             Self::AskLeases { .. } => "ask-leases",
@@ -227,6 +235,10 @@ impl fmt::Display for Message {
             Self::HeartbeatEcho { round } => write!(f, "{kind} round={round}"),
             Self::Forward { command } => match crate::request::requester_of(command) {
                 Some(id) => write!(f, "{kind} {id}"),
+                None => write!(f, "{kind} without a requester"),
+            },
+            Self::Returned { term, command } => match crate::request::requester_of(command) {
+                Some(id) => write!(f, "{kind} {id} of {term}"),
                 None => write!(f, "{kind} without a requester"),
             },
             Self::AskReadIndex { boot, round } => write!(f, "{kind} {boot:x}.{round}"),

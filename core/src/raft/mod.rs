@@ -325,6 +325,7 @@ impl Raft {
             Message::RequestPreVote { .. }
             | Message::PreVote { .. }
             | Message::Forward { .. }
+            | Message::Returned { .. }
             | Message::ReadIndex { .. }
             | Message::AskLeases { .. }
             | Message::TellLeases { .. } => {}

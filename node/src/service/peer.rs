@@ -76,6 +76,7 @@ fn haste(message: &Message) -> Haste {
         | Message::AppendRejected { .. }
         | Message::Heartbeat { .. }
         | Message::HeartbeatEcho { .. }
+        | Message::Returned { .. }
         | Message::AskReadIndex { .. }
         | Message::ReadIndex { .. }
         | Message::AskLeases { .. }

@@ -109,6 +109,7 @@ impl Watched {
             | Message::Heartbeat { .. }
             | Message::HeartbeatEcho { .. }
             | Message::Forward { .. }
+            | Message::Returned { .. }
             | Message::AskReadIndex { .. }
             | Message::ReadIndex { .. }
             | Message::AskLeases { .. }

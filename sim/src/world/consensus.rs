@@ -173,6 +173,7 @@ fn moment_of(message: &Message) -> Option<Moment> {
         | Message::Heartbeat { .. }
         | Message::HeartbeatEcho { .. }
         | Message::Forward { .. }
+        | Message::Returned { .. }
         | Message::AskReadIndex { .. }
         | Message::ReadIndex { .. }
         | Message::AskLeases { .. }
