@@ -307,7 +307,7 @@ impl Member {
     /// What invariants and metrics may look at.
     #[must_use]
     pub fn view(&self) -> View {
-        View { pending: self.pending.len(), ..self.raft.view() }
+        View { pending: self.pending.len(), leases: self.leases.counts(), ..self.raft.view() }
     }
 
     fn on_tick(&mut self, ticks: Ticks) {

@@ -62,6 +62,15 @@ pub struct LeaseLife {
     pub left: Seconds,
 }
 
+/// What a member did for leases as their leader, since it started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LeaseCounts {
+    /// Renewals.
+    pub renewed: u64,
+    /// Leases whose time was over, and which ended.
+    pub expired: u64,
+}
+
 /// What a restart must read back and no one may be told before it is durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HardState {

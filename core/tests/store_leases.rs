@@ -245,7 +245,7 @@ fn a_late_entry_does_not_hit_a_lease_that_was_granted_anew() {
         assert_eq!((applied.facts, applied.rows), (vec![], vec![]));
     }
     assert_eq!(node.store.keys_of(LeaseId(5)).count(), 1);
-    assert_eq!(node.run(end(5, 3)).facts, [Fact::LeaseRevoked(LeaseId(5))]);
+    assert_eq!(node.run(end(5, 3)).facts, [Fact::LeaseExpired(LeaseId(5))]);
     assert_eq!(node.store.keys(), 0);
 }
 

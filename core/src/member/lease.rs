@@ -70,7 +70,7 @@ use crate::planted;
 use crate::planted::Bug;
 use crate::raft::{LeaseAnswer, LeaseQuestion, Message, Reader};
 use crate::store::Fact;
-use crate::types::{Index, LeaseId, LeaseLife, NodeId, Term, Ticks};
+use crate::types::{Index, LeaseCounts, LeaseId, LeaseLife, NodeId, Term, Ticks};
 
 /// Everything about leases.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ pub struct Leases {
     parked: BTreeMap<LeaseId, BTreeSet<Caller>>,
     /// Answers for other members, by member and life.
     told: BTreeMap<(NodeId, u64), Vec<LeaseAnswer>>,
+    counts: LeaseCounts,
     /// What a new leader adds to every lease (LE-7), and the longest that a round may take.
     election: Ticks,
     planted: Option<Bug>,
@@ -99,6 +100,7 @@ impl Leases {
             calls: Calls::default(),
             parked: BTreeMap::new(),
             told: BTreeMap::new(),
+            counts: LeaseCounts::default(),
             election,
             planted,
         }
@@ -117,6 +119,11 @@ impl Leases {
     /// Forgets a call whose time is over. Whether it was one.
     pub fn forget(&mut self, n: u64) -> bool {
         self.calls.forget(n)
+    }
+
+    /// What this member did as the leader.
+    pub fn counts(&self) -> LeaseCounts {
+        self.counts
     }
 
     /// A quorum confirmed a round.
@@ -217,7 +224,8 @@ impl Member {
     fn learn_of_lease(&mut self, fact: &Fact) {
         self.leases.clocks.learn(fact, self.now);
         match fact {
-            Fact::LeaseRevoked(id) => {
+            Fact::LeaseRevoked(id) | Fact::LeaseExpired(id) => {
+                self.count_end(fact);
                 for caller in self.leases.parked.remove(id).unwrap_or_default() {
                     self.tell(caller, None); // LE-9
                 }
@@ -228,6 +236,13 @@ impl Member {
                 }
             }
             Fact::LeaseGranted(..) | Fact::Restored => {}
+        }
+    }
+
+    /// Before its reign a leader applies ends that are its predecessors' work.
+    fn count_end(&mut self, fact: &Fact) {
+        if matches!(fact, Fact::LeaseExpired(_)) && self.leases.clocks.reigns(self.raft.term()) {
+            self.leases.counts.expired += 1;
         }
     }
 
@@ -289,7 +304,10 @@ impl Member {
         }
         match self.leases.clocks.renew(lease, self.now) {
             Renewal::Gone => self.tell(caller, None),
-            Renewal::Renewed(life) => self.tell(caller, Some(life)),
+            Renewal::Renewed(life) => {
+                self.leases.counts.renewed += 1;
+                self.tell(caller, Some(life));
+            }
             Renewal::Over => self.park(lease, caller),
             Renewal::Unsettled(void) => {
                 self.park(lease, caller);

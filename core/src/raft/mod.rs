@@ -75,7 +75,7 @@ use crate::member::Output;
 use crate::planted::Bug;
 use crate::random::Random;
 use crate::snap::{ReceptionId, ShipmentId};
-use crate::types::{HardState, Index, LogId, NodeId, Term, Ticks};
+use crate::types::{HardState, Index, LeaseCounts, LogId, NodeId, Term, Ticks};
 use crate::wal::{Receipt, Write};
 
 /// Committed entries handed to the store and not applied yet, at most.
@@ -172,6 +172,8 @@ pub struct View {
     pub durable: Index,
     /// Requests of this member's clients that wait for an answer.
     pub pending: usize,
+    /// What this member did for leases.
+    pub leases: LeaseCounts,
 }
 
 /// One Raft node.
@@ -453,6 +455,7 @@ impl Raft {
             last: self.log.last(),
             durable: self.log.durable(),
             pending: 0,
+            leases: LeaseCounts::default(),
         }
     }
 

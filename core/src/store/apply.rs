@@ -61,8 +61,10 @@ pub enum Fact {
     Restored,
     /// A lease began.
     LeaseGranted(LeaseId, Span),
-    /// A lease ended.
+    /// A client ended a lease.
     LeaseRevoked(LeaseId),
+    /// A lease ended because its time was over.
+    LeaseExpired(LeaseId),
     /// A lease has so much of its TTL left for whoever leads next; none when it was renewed (LE-14).
     LeaseRemaining(LeaseId, Option<Seconds>),
 }

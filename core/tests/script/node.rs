@@ -26,7 +26,7 @@ use quorate_core::member::{Config, Input, Member, Output};
 use quorate_core::raft::{Entry, Envelope, View};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
 use quorate_core::store::{Held, Row, Step, Store};
-use quorate_core::types::{HardState, Index, LeaseId, NodeId, RequestId, Term, Ticks};
+use quorate_core::types::{HardState, Index, LeaseCounts, LeaseId, NodeId, RequestId, Term, Ticks};
 use quorate_core::wal::{Identity, Receipt, Recovered, Wal, Write};
 
 use super::disk::{Disk, LAYOUT};
@@ -394,13 +394,17 @@ fn log(Recovered { hard, base, entries, .. }: &Recovered) -> String {
 }
 
 fn view(view: &View) -> String {
-    let View { term, vote, role, leader, commit, applied, base, last, durable, pending } = view;
+    let View { term, vote, role, leader, commit, applied, base, last, durable, pending, leases } =
+        view;
+    let LeaseCounts { renewed, expired } = leases;
     let name = |node: &Option<NodeId>| node.map_or("-".to_string(), |node| node.to_string());
     let (vote, leader) = (name(vote), name(leader));
     format!(
         "view {role} term={term} vote={vote} leader={leader} log={base}..{last} durable={durable} \
-         commit={commit} applied={applied} pending={pending}"
+         commit={commit} applied={applied} pending={pending} renewed={renewed} expired={expired}"
     )
     .replace(" log=0@0..", " last=") // What is usual is not worth a word.
     .replace(" pending=0", "")
+    .replace(" renewed=0", "")
+    .replace(" expired=0", "")
 }

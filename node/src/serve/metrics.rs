@@ -3,7 +3,7 @@
 //! Counting is one relaxed atomic addition, so that a request does not pay for being counted; a
 //! scrape does the work. Names and meanings are etcd's: dashboards and alerts know them.
 //!
-//! Not here: names without a truth behind them yet. A metric that is always 0 would be a lie.
+//! Not here: how values are sorted into buckets (`histogram.rs`); names without a truth behind them yet. A metric that is always 0 would be a lie.
 
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,7 @@ use quorate_core::api::etcdserverpb::{ResponseOp, TxnResponse};
 use quorate_core::raft::RoleKind;
 use quorate_core::store::Fact;
 
+use crate::serve::histogram::{Histogram, Spans, Times};
 use crate::serve::hub::Watchers;
 use crate::serve::peer::Peers;
 use crate::serve::process::Process;
@@ -25,29 +26,21 @@ use crate::serve::version;
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
-/// How often something took how long. Buckets as etcd's: from 1 ms, doubling.
-#[derive(Debug, Default)]
-pub struct Histogram {
-    buckets: [AtomicU64; BUCKETS],
-    count: AtomicU64,
-    nanoseconds: AtomicU64,
-}
-
-const BUCKETS: usize = 14;
-
 /// Everything that is counted where it happens.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Syncs of the log.
-    pub wal_syncs: Histogram,
+    pub wal_syncs: Times,
     /// Bytes written to the log.
     pub wal_bytes: Counter,
     /// Syncs of the durable key space.
-    pub store_syncs: Histogram,
+    pub store_syncs: Times,
     /// Puts applied.
     pub puts: Counter,
     /// Leases that began.
     pub leases_granted: Counter,
+    /// The TTLs of those.
+    pub lease_ttls: Spans,
     /// Leases that ended, by whatever.
     pub leases_revoked: Counter,
     /// Keys deleted.
@@ -86,23 +79,6 @@ impl Counter {
     }
 }
 
-impl Histogram {
-    /// Counts one event.
-    pub fn observe(&self, time: Duration) {
-        let mut bound = Duration::from_millis(1);
-        for bucket in &self.buckets {
-            if time <= bound {
-                bucket.fetch_add(1, Ordering::Relaxed);
-                break;
-            }
-            bound *= 2;
-        }
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 impl Metrics {
     /// Counts what an applied command did.
     pub fn count_applied(&self, response: &Response) {
@@ -120,8 +96,11 @@ impl Metrics {
     /// Counts what an applied command meant for leases.
     pub fn count_fact(&self, fact: &Fact) {
         match fact {
-            Fact::LeaseGranted(..) => self.leases_granted.add(1),
-            Fact::LeaseRevoked(_) => self.leases_revoked.add(1),
+            Fact::LeaseGranted(_, span) => {
+                self.leases_granted.add(1);
+                self.lease_ttls.count(span.ttl.0.unsigned_abs());
+            }
+            Fact::LeaseRevoked(_) | Fact::LeaseExpired(_) => self.leases_revoked.add(1),
             Fact::LeaseRemaining(..) | Fact::Restored => {}
         }
     }
@@ -173,20 +152,22 @@ impl Page {
         self.line(format_args!("{name} {value}"));
     }
 
-    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+    fn histogram<const FIRST: u64, const BOUNDS: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        histogram: &Histogram<FIRST, BOUNDS>,
+        printed: impl Fn(u64) -> f64,
+    ) {
         self.head(name, "histogram", help);
-        let (mut sum, mut bound) = (0, 0.001);
-        for bucket in &histogram.buckets {
-            sum += bucket.load(Ordering::Relaxed);
-            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {sum}"));
-            bound *= 2.0;
+        let reading = histogram.read();
+        for (bound, count) in reading.up_to {
+            let bound = plain_or_scientific(printed(bound));
+            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {count}"));
         }
-        // The total is read last: it is never below a bucket that was read before it.
-        let seconds = Duration::from_nanos(histogram.nanoseconds.load(Ordering::Relaxed));
-        let count = histogram.count.load(Ordering::Relaxed).max(sum);
-        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
-        self.line(format_args!("{name}_sum {}", seconds.as_secs_f64()));
-        self.line(format_args!("{name}_count {count}"));
+        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {}", reading.count));
+        self.line(format_args!("{name}_sum {}", printed(reading.sum)));
+        self.line(format_args!("{name}_count {}", reading.count));
     }
 
     fn line(&mut self, line: impl Display) {
@@ -195,11 +176,31 @@ impl Page {
     }
 }
 
+/// A bound as etcd writes it: it is a label, and so a text that queries compare.
+fn plain_or_scientific(bound: f64) -> String {
+    if bound < 1e6 {
+        return bound.to_string();
+    }
+    let scientific = format!("{bound:e}");
+    scientific
+        .split_once('e')
+        .map_or_else(String::new, |(digits, exponent)| format!("{digits}e+{exponent:0>2}"))
+}
+
+fn seconds_of_nanoseconds(count: u64) -> f64 {
+    Duration::from_nanos(count).as_secs_f64()
+}
+
+fn seconds(count: u64) -> f64 {
+    Duration::from_secs(count).as_secs_f64()
+}
+
 /// The whole page.
 pub fn page(replica: &Replica, peers: &Peers) -> String {
     let mut page = Page(String::with_capacity(16 * 1024));
     server(&mut page, replica);
     store(&mut page, replica);
+    leases(&mut page, replica);
     watches(&mut page, &replica.watchers);
     disk(&mut page, &replica.metrics);
     network(&mut page, replica, peers);
@@ -250,9 +251,6 @@ fn store(page: &mut Page, replica: &Replica) {
     page.gauge("etcd_debugging_mvcc_current_revision", "Present revision.", revision);
     page.gauge("etcd_debugging_mvcc_compact_revision", "Latest compaction.", compacted);
     page.gauge("etcd_debugging_mvcc_keys_total", "Live keys.", keys);
-    let (granted, revoked) = (metrics.leases_granted.get(), metrics.leases_revoked.get());
-    page.counter("etcd_debugging_lease_granted_total", "Leases granted.", granted);
-    page.counter("etcd_debugging_lease_revoked_total", "Leases revoked.", revoked);
     page.counter("etcd_mvcc_put_total", "Puts applied.", metrics.puts.get());
     page.counter("etcd_mvcc_delete_total", "Keys deleted.", metrics.deletes.get());
     page.counter("etcd_mvcc_range_total", "Ranges served.", metrics.ranges.get());
@@ -263,11 +261,35 @@ fn store(page: &mut Page, replica: &Replica) {
     page.gauge("etcd_server_quota_backend_bytes", "Quota in force.", quota);
 }
 
+fn leases(page: &mut Page, replica: &Replica) {
+    let (metrics, led) = (&replica.metrics, replica.vitals.view().leases);
+    let (granted, revoked) = (metrics.leases_granted.get(), metrics.leases_revoked.get());
+    page.counter("etcd_debugging_lease_granted_total", "Leases granted.", granted);
+    page.counter("etcd_debugging_lease_revoked_total", "Leases revoked.", revoked);
+    let help = "Leases renewed by this member as the leader.";
+    page.counter("etcd_debugging_lease_renewed_total", help, led.renewed);
+    let help = "Leases that ended because their time was over, with this member as the leader.";
+    page.counter("etcd_debugging_server_lease_expired_total", help, led.expired);
+    let (name, help) =
+        ("etcd_debugging_lease_ttl_total", "TTLs of the granted leases, in seconds.");
+    page.histogram(name, help, &metrics.lease_ttls, seconds);
+}
+
 fn disk(page: &mut Page, metrics: &Metrics) {
     let help = "Time of a write-ahead-log fsync.";
-    page.histogram("etcd_disk_wal_fsync_duration_seconds", help, &metrics.wal_syncs);
+    page.histogram(
+        "etcd_disk_wal_fsync_duration_seconds",
+        help,
+        &metrics.wal_syncs,
+        seconds_of_nanoseconds,
+    );
     let help = "Time of a sync of the durable key space.";
-    page.histogram("etcd_disk_backend_commit_duration_seconds", help, &metrics.store_syncs);
+    page.histogram(
+        "etcd_disk_backend_commit_duration_seconds",
+        help,
+        &metrics.store_syncs,
+        seconds_of_nanoseconds,
+    );
     let written = metrics.wal_bytes.get();
     page.gauge("etcd_disk_wal_write_bytes_total", "Bytes written to the log.", written);
 }

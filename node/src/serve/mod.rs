@@ -19,6 +19,7 @@ mod datadir;
 mod disk;
 mod flags;
 pub mod greeting;
+pub mod histogram;
 pub mod hub;
 mod identity;
 mod logging;

@@ -231,11 +231,12 @@ pub fn files(root: &Path) -> BTreeMap<PathBuf, u64> {
     found
 }
 
+/// Asks as a client of HTTP/1.0, so that the answer does not come in chunks.
 pub fn http_get(url: &str, path: &str) -> (u16, String) {
     use std::io::{Read, Write};
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use quorate_core::api::etcdserverpb::PutRequest;
 use quorate_core::raft::Message;
 use quorate_core::request::{MAX_REQUEST_BYTES, Request, put};
+use quorate_core::types::LeaseCounts;
 
 use super::*;
 
@@ -62,6 +63,7 @@ fn view(term: u64, role: RoleKind, commit: u64) -> View {
         last: LogId::default(),
         durable: Index(0),
         pending: 0,
+        leases: LeaseCounts::default(),
     }
 }
 

@@ -58,7 +58,7 @@ impl Chronicle {
             let revision = said::Revision(main);
             self.revealed.insert(main, said::Revealed { revision, events });
         }
-        let ended = |lease: &LeaseId| effects.facts.contains(&Fact::LeaseRevoked(*lease));
+        let ended = |lease: &LeaseId| effects.facts.contains(&Fact::LeaseExpired(*lease));
         let ended = ends.filter(ended).and_then(|id| said::Lease::new(id.0));
         let (at, revision) = (said::Micros(now), revision.map(said::Revision));
         self.lease_ends.extend(ended.map(|lease| said::LeaseEnd { lease, at, revision }));

@@ -119,7 +119,7 @@ impl Clocks {
                     reign.start(id, after(now, span.ttl), now, self.interval);
                 }
             }
-            Fact::LeaseRevoked(id) => {
+            Fact::LeaseRevoked(id) | Fact::LeaseExpired(id) => {
                 self.spans.remove(&id);
                 if let Some(reign) = &mut self.reign {
                     reign.stop(id);

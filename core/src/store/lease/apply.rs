@@ -50,6 +50,7 @@ impl Store {
     ) -> Outcome {
         let id = LeaseId(revoke.id);
         let Some(span) = self.leases.span(id) else { return Err(Refusal::LeaseNotFound) };
+        effect.facts.push(Fact::LeaseRevoked(id));
         self.end(id, span, effect);
         Ok(Response::LeaseRevoke(LeaseRevokeResponse { header: self.header() }))
     }
@@ -60,6 +61,7 @@ impl Store {
         let id = LeaseId(end.id);
         let meant = self.leases.span(id).filter(|span| span.since == Index(end.since));
         if let Some(span) = meant {
+            effect.facts.push(Fact::LeaseExpired(id));
             self.end(id, span, effect);
         }
         Response::Done
@@ -93,7 +95,6 @@ impl Store {
         let keys = self.leases.revoke(id);
         let row = span.row(id);
         self.tally.remove_row(&row);
-        effect.facts.push(Fact::LeaseRevoked(id));
         for written in self.space.delete_keys(&keys) {
             effect.write(written);
         }
