@@ -11,8 +11,8 @@
 //!     +---------------------applied---------+----------------------------------------+
 //! ```
 //!
-//! Beside them, the watchers: what the applier changed goes to `Watching`, and from there to streams
-//! (`actors/watching.rs`).
+//! Beside them, the watchers: what the applier changed goes to `Watching`, and from there to
+//! streams (`actors/watching.rs`).
 //!
 //! Not here: threads, channels, sockets (`node/src/serve/`), virtual time (`sim/`).
 

@@ -13,10 +13,10 @@
 //! ```
 //!
 //! Reading order: [`types`] (a newtype per quantity), [`random`], [`mod@planted`]; [`api`] (the
-//! wire messages and what a client may be refused), [`request`] (the life of a request);
-//! [`raft`] (consensus), [`member`] (consensus with its clients); [`wal`] (the log on disk), [`snap`]
-//! (received snapshots on disk); [`store`] (the key space and its leases), [`watch`] (who is told of
-//! its changes); [`actors`] and [`courier`] (how a driver strings them together).
+//! wire messages and what a client may be refused), [`request`] (the life of a request); [`raft`]
+//! (consensus), [`member`] (consensus with its clients); [`wal`] (the log on disk), [`snap`]
+//! (received snapshots on disk); [`store`] (the key space and its leases), [`watch`] (who is told
+//! of its changes); [`actors`] and [`courier`] (how a driver strings them together).
 //!
 //! Not here: users.
 

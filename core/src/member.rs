@@ -14,8 +14,8 @@
 //! Invariants:
 //! - M1. In each term a request is forwarded at most once, to the leader of that term, and a leader
 //!   takes each id once. It is forwarded in another term only if the leader of the one before said
-//!   that it has not taken it and will not: so it is applied at most once however the network repeats
-//!   it.
+//!   that it has not taken it and will not: so it is applied at most once however the network
+//!   repeats it.
 //! - M2. Every request is answered or given up within its timeout; the first answer counts
 //!   (`actors.rs`, the table of waiters).
 //! - M3. A read is served only by an answer to a question asked after the read arrived.
@@ -121,8 +121,8 @@ impl Config {
         Ticks(Ticks::from_millis(5000).0 + 2 * self.election.0)
     }
 
-    /// The shortest TTL that this member lets a client grant: one and a half election timeouts, or a
-    /// new leader could hardly begin to count before it is over (LE-2).
+    /// The shortest TTL that this member lets a client grant: one and a half election timeouts, or
+    /// a new leader could hardly begin to count before it is over (LE-2).
     #[must_use]
     pub fn lease_floor(&self) -> Seconds {
         let ticks = (3 * self.election.0).div_ceil(2);

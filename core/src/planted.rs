@@ -10,7 +10,8 @@ use core::fmt;
 
 macro_rules! bugs {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
-        /// A bug of the past. Each says what breaks, where it is known from, and what must catch it.
+        /// A bug of the past. Each says what breaks, where it is known from, and what must catch
+        /// it.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
         pub enum Bug {
             $($(#[doc = $doc])+ $variant,)+
@@ -43,17 +44,15 @@ bugs! {
     /// The leader commits an entry of an older term by counting copies. Raft paper §5.4.2,
     /// figure 8. Caught by: leader completeness; state-machine safety.
     CommitOlderTerm = "commit-older-term",
-    /// A read is served without asking a quorum whether the leader still leads.
-    /// etcd #741 (Jepsen 2014). Caught by: linearizability; K3, for renewals ask the quorum as reads
-    /// do.
+    /// A read is served without asking a quorum whether the leader still leads. etcd #741 (Jepsen
+    /// 2014). Caught by: linearizability; K3, for renewals ask the quorum as reads do.
     ReadWithoutQuorum = "read-without-quorum",
     /// The torn tail of the log is taken for a record after a power loss: what was never
     /// written whole counts as written. etcd #14127. Caught by: nothing acknowledged before it is
     /// durable; log matching; leader append-only; the member's own checks.
     TornTailAccepted = "torn-tail-accepted",
-    /// The applied index becomes durable apart from the data it speaks of: a crash between
-    /// the two skips entries for ever. etcd #13766. Caught by: replica equality; revision never goes
-    /// back.
+    /// The applied index becomes durable apart from the data it speaks of: a crash between the two
+    /// skips entries for ever. etcd #13766. Caught by: replica equality; revision never goes back.
     AppliedApartFromData = "applied-apart-from-data",
     /// A progress message is sent though watchers of the stream are still catching up, and with the
     /// store's revision. etcd #15220. Caught by: bookmarkable (watch).
@@ -87,17 +86,17 @@ bugs! {
     /// Filters are forgotten for what is read from the history. Semantics WA-10.
     /// Caught by: filter (watch).
     FilterIgnoredInThePast = "filter-ignored-in-the-past",
-    /// Whoever once counted a lease's time goes on when it leads no more, and has the leader end what
-    /// it sees as over: leases that the leader has renewed. etcd #12528, #15247. Caught by: a lease
-    /// lives for its TTL after its last acknowledged grant or renewal (K3).
+    /// Whoever once counted a lease's time goes on when it leads no more, and has the leader end
+    /// what it sees as over: leases that the leader has renewed. etcd #12528, #15247. Caught by: a
+    /// lease lives for its TTL after its last acknowledged grant or renewal (K3).
     EndByDeposedLeader = "end-by-deposed-leader",
-    /// A leader renews without asking a quorum whether it still leads: a deposed one renews what its
-    /// successor lets end. etcd #12528. Caught by: K3; the member's own checks (N1 of
+    /// A leader renews without asking a quorum whether it still leads: a deposed one renews what
+    /// its successor lets end. etcd #12528. Caught by: K3; the member's own checks (N1 of
     /// `member/lease.rs`).
     RenewWithoutQuorum = "renew-without-quorum",
     /// A new leader gives every lease its whole TTL, whatever the checkpoint says: a long lease
-    /// lives for ever if leaders change often. etcd #9888. Caught by: a lease that nobody renews ends
-    /// in bounded time (K4).
+    /// lives for ever if leaders change often. etcd #9888. Caught by: a lease that nobody renews
+    /// ends in bounded time (K4).
     TtlInFullAtLeaderChange = "ttl-in-full-at-leader-change",
     /// A checkpoint changes the table in memory only, and is gone after a restart. etcd #13491,
     /// #13508. Caught by: replica equality after a restart, or a start that is refused because the
@@ -111,12 +110,12 @@ bugs! {
     /// A renewal is acknowledged while a checkpoint could still shorten the lease for the next
     /// leader. Caught by: K3.
     RenewBeforeCheckpointIsVoid = "renew-before-checkpoint-is-void",
-    /// The leader ends a lease by its id alone, and hits one that was granted anew since. Caught by:
-    /// K3.
+    /// The leader ends a lease by its id alone, and hits one that was granted anew since. Caught
+    /// by: K3.
     EndByIdAlone = "end-by-id-alone",
-    /// A key that is put with another lease than before is attached to none, and does not go with the
-    /// new one. etcd #10686. Caught by: the keys of a lease that ended are gone, other keys stay
-    /// (K5); linearizability; replica equality.
+    /// A key that is put with another lease than before is attached to none, and does not go with
+    /// the new one. etcd #10686. Caught by: the keys of a lease that ended are gone, other keys
+    /// stay (K5); linearizability; replica equality.
     AttachmentLost = "attachment-lost",
     /// Keys of leases with a negative id are not attached again at a restart. etcd #12535, #13676.
     /// Caught by: replica equality; K5.
@@ -175,8 +174,8 @@ bugs! {
     /// A late rejection moves the next index to where it was, below what is matched. raft #149.
     /// Caught by: the member's own checks (P1).
     NextBelowMatch = "next-below-match",
-    /// A new leader answers for what is committed before it has committed an entry of its own.
-    /// etcd #7331, #14258. Caught by: linearizability; the member's own checks (a lease is renewed on
+    /// A new leader answers for what is committed before it has committed an entry of its own. etcd
+    /// #7331, #14258. Caught by: linearizability; the member's own checks (a lease is renewed on
     /// the word of such an answer: N1 of `member/lease.rs`).
     ReadBeforeOwnEntry = "read-before-own-entry",
     /// A late answer to an earlier question is taken for the answer to the open one. etcd #20418.

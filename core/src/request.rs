@@ -69,9 +69,9 @@ pub fn delete_range(
     propose(id, Action::DeleteRange(delete), limit)
 }
 
-/// Checks a grant and encodes it as the command of `id`. What must be equal on all members is chosen
-/// here, before the proposal: a lease id where the client leaves it open (LE-1), and a TTL of at
-/// least `floor` (LE-2).
+/// Checks a grant and encodes it as the command of `id`. What must be equal on all members is
+/// chosen here, before the proposal: a lease id where the client leaves it open (LE-1), and a TTL
+/// of at least `floor` (LE-2).
 pub fn lease_grant(
     id: RequestId,
     mut grant: LeaseGrantRequest,

@@ -113,8 +113,8 @@ fn caused(trace: &str, last: &str, planted: Option<Bug>, tail: &str) -> String {
     transcript.rsplit("----\n").next().unwrap().to_owned()
 }
 
-/// A trace, the command behind which it is cut, commands that go on from there; what is caused by the
-/// last paragraph, and what is caused by it with the bug.
+/// A trace, the command behind which it is cut, commands that go on from there; what is caused by
+/// the last paragraph, and what is caused by it with the bug.
 type Case<'a> = (Bug, &'a str, &'a str, &'a str, &'a str, &'a str);
 
 #[test]

@@ -1,5 +1,5 @@
-//! Snapshots as bytes and as files: what was captured arrives whatever is applied meanwhile, foreign
-//! bytes are refused, and every state of the disk has one way on.
+//! Snapshots as bytes and as files: what was captured arrives whatever is applied meanwhile,
+//! foreign bytes are refused, and every state of the disk has one way on.
 
 mod store_support;
 

@@ -42,8 +42,8 @@ fn put_with(key: &str, lease: i64) -> Action {
     Action::Put(PutRequest { lease, ..put(key, "value") })
 }
 
-/// Leases as the rules speak of them: when granted, for how long, what is left; and what each key of
-/// the store is attached to.
+/// Leases as the rules speak of them: when granted, for how long, what is left; and what each key
+/// of the store is attached to.
 #[derive(Default)]
 struct Model {
     leases: BTreeMap<i64, (u64, i64, Option<i64>)>,

@@ -262,7 +262,8 @@ fn sealed(mut position: Vec<u8>) -> Vec<u8> {
     position
 }
 
-/// What every step of removal leaves on the disk loads, shows the same, and can be taken from there.
+/// What every step of removal leaves on the disk loads, shows the same, and can be taken from
+/// there.
 #[test]
 fn a_table_loads_after_every_step_of_removal() {
     for mark in 1..=34 {

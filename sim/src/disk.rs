@@ -15,8 +15,9 @@
 //! - K1. What was synced survives everything.
 //! - K2. A killed process loses nothing but the part of a write under way that it had not reached.
 //!
-//! Disks also rot at rest, and a sync may fail: then the cache is gone like at a power loss, and what
-//! the platter got of the unsynced sectors is all that anybody can read (fsync's own man page).
+//! Disks also rot at rest, and a sync may fail: then the cache is gone like at a power loss, and
+//! what the platter got of the unsynced sectors is all that anybody can read (fsync's own man
+//! page).
 //!
 //! Not here: how long an operation takes (`world/log.rs`), when a disk fails (`world/disks.rs`).
 
@@ -79,7 +80,8 @@ impl Disk {
         }
     }
 
-    /// K2: the process was killed in the middle of `op`. Of a write, the first sectors may be there.
+    /// K2: the process was killed in the middle of `op`. Of a write, the first sectors may be
+    /// there.
     pub fn interrupt(&mut self, op: &FileOp, fate: Fate) {
         if let FileOp::Write { name, offset, bytes } = op {
             let sectors = bytes.len().div_ceil(SECTOR) as u64;

@@ -66,8 +66,8 @@ pub fn judge(
     Ok(())
 }
 
-/// Why a record breaks an invariant, told so that anybody can follow. None: that is not seen in what
-/// clients saw, or only with the log's outcomes told.
+/// Why a record breaks an invariant, told so that anybody can follow. None: that is not seen in
+/// what clients saw, or only with the log's outcomes told.
 #[must_use]
 pub fn explain(history: &History, plan: &Plan, broken: Invariant) -> Option<Explanation> {
     let (found, finding) = promises::broken(history, plan).or_else(|| order(history))?;

@@ -248,8 +248,9 @@ impl Oracle {
         self.compare(at, index, state, Invariant::ReplicaEquality)
     }
 
-    /// A store was loaded from its durable copy, or from a snapshot: it must be what every store was
-    /// at that index. Its revision above all: one that was handed out is never handed out again.
+    /// A store was loaded from its durable copy, or from a snapshot: it must be what every store
+    /// was at that index. Its revision above all: one that was handed out is never handed out
+    /// again.
     pub fn on_load(&mut self, at: usize, index: Index, state: State) -> Check {
         let known = self.states.get(&index.0);
         if known.is_some_and(|known| known.revision != state.revision) {

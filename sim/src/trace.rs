@@ -4,8 +4,9 @@
 //!   2.041337 n2 send 2 -> 1 @4 append-accepted matched=17
 //!   2.041337 n2 apply 16@4..17@4          every line --FNV-1a--> hash
 //! ```
-//! Two runs are equal when their hashes are. A line is made only once: it goes through the hash and,
-//! when somebody reads along, into the reader. No line holds an address, a thread or a real time.
+//! Two runs are equal when their hashes are. A line is made only once: it goes through the hash
+//! and, when somebody reads along, into the reader. No line holds an address, a thread or a real
+//! time.
 
 use std::fmt;
 

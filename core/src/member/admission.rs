@@ -5,8 +5,8 @@
 //! What it remembers is bounded: ids far behind the newest of their origin are not taken any more.
 //!
 //! The memory outlives the term, until this member leads again. So a member that led a term can say
-//! for certain of a forward that comes too late for it: no copy of this was taken, and none will be.
-//! A member that was restarted has no such memory, and says nothing.
+//! for certain of a forward that comes too late for it: no copy of this was taken, and none will
+//! be. A member that was restarted has no such memory, and says nothing.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 

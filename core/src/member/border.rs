@@ -1,6 +1,7 @@
 //! All that goes into a member and all that comes out of it: one ordered stream each.
 //!
-//! A line of a trace, of the simulator and of the server's debug log is the `Display` of one of these.
+//! A line of a trace, of the simulator and of the server's debug log is the `Display` of one of
+//! these.
 //!
 //! Not here: what a member makes of it (`member.rs`).
 

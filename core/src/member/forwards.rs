@@ -6,14 +6,14 @@
 //!                                 hands over: it waits -----> the hand-over fails: log
 //!   waits for a term above t <--- Returned of t <------------ another member leads
 //! ```
-//! A command that is lost, or dropped because the leader is crowded, stays without an answer: whether
-//! it reached a log is open, and so the origin may not try again. A leader that hands over knows more.
-//! What it held it did not propose, and its term is over. The same goes for a forward that reaches it
-//! after that, unless a copy of it was taken before. So it returns both, and the origin gives them to
-//! the next leader, within the time that the client waits.
+//! A command that is lost, or dropped because the leader is crowded, stays without an answer:
+//! whether it reached a log is open, and so the origin may not try again. A leader that hands over
+//! knows more. What it held it did not propose, and its term is over. The same goes for a forward
+//! that reaches it after that, unless a copy of it was taken before. So it returns both, and the
+//! origin gives them to the next leader, within the time that the client waits.
 //!
-//! It holds (M1) because a member never leads a term again that it led before, in this life or a later
-//! one: what it has not put into the log of that term is not there and never will be.
+//! It holds (M1) because a member never leads a term again that it led before, in this life or a
+//! later one: what it has not put into the log of that term is not there and never will be.
 //!
 //! Not here: what was taken (`admission.rs`), the way into the own log (`member.rs`).
 
@@ -63,7 +63,8 @@ impl Member {
         }
     }
 
-    /// Forwards that may have waited for a hand-over. It failed, or the next leader is to take them.
+    /// Forwards that may have waited for a hand-over. It failed, or the next leader is to take
+    /// them.
     pub(super) fn release_held(&mut self) {
         if self.raft.is_handing_over() {
             return;

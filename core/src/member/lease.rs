@@ -7,30 +7,30 @@
 //! ```
 //! A deadline is not replicated (LE-3). Only the leader counts, in ticks of its own clock; each new
 //! one starts afresh. So two members may both believe that they count, and the promise to keep is
-//! K3: *a lease does not end before its TTL is over, counted from the last grant or renewal that was
-//! acknowledged; and no renewal is acknowledged of a lease that has ended.* It holds like this.
+//! K3: *a lease does not end before its TTL is over, counted from the last grant or renewal that
+//! was acknowledged; and no renewal is acknowledged of a lease that has ended.* It holds like this.
 //!
 //! (What a client counts from is the moment when it asked: the answer was under way for a while.)
 //!
 //! Let a leader L of term t answer a renewal at b. The request came to it at a, and between a and b
 //! a quorum has said, in term t, that it follows L (a round of `raft/read.rs`).
 //!
-//! - *Ended by L itself.* From the answer on L's deadline is b + TTL, and it proposes no end before.
-//!   It proposed none earlier either: what was seen to be over is never renewed (C3).
+//! - *Ended by L itself.* From the answer on L's deadline is b + TTL, and it proposes no end
+//!   before. It proposed none earlier either: what was seen to be over is never renewed (C3).
 //! - *Ended by an earlier leader.* Such an entry is in L's log before L's no-op, if it is ever
 //!   committed. L counts and answers only when its no-op is applied, and then the lease is gone.
 //! - *Ended by a later leader M.* M was voted for by a quorum. One of those voters had said that it
 //!   follows L, in term t, after a, and later entered M's term; so M began to lead after a. Its
 //!   deadlines begin even later, when its no-op is applied, and with an election timeout on top
-//!   (LE-7): M ends the lease at a + election timeout + TTL at the earliest. And L uses no answer of a
-//!   quorum that took longer than an election timeout, so b is at most a + election timeout.
+//!   (LE-7): M ends the lease at a + election timeout + TTL at the earliest. And L uses no answer
+//!   of a quorum that took longer than an election timeout, so b is at most a + election timeout.
 //! - *Revoked by a client.* If that was acknowledged before a, the round's index covers it, and L
 //!   has applied it.
 //!
-//! Anything less breaks it: without the quorum a leader that was paused renews what M ended; without
-//! the no-op applied it renews what its own log ends; with a round that began before a, M may have
-//! begun before a as well. Where a checkpoint could shorten the lease for M, the renewal waits until
-//! all members were told that it is void (`clocks.rs`, `renew`).
+//! Anything less breaks it: without the quorum a leader that was paused renews what M ended;
+//! without the no-op applied it renews what its own log ends; with a round that began before a, M
+//! may have begun before a as well. Where a checkpoint could shorten the lease for M, the renewal
+//! waits until all members were told that it is void (`clocks.rs`, `renew`).
 //!
 //! Time that passes while this member is paused counts: the driver hands in the ticks with the same
 //! batch of inputs, so whatever is decided here (all of it in `flush`) is decided after them.
@@ -40,8 +40,8 @@
 //! ends of leases that others keep alive. It names the entry that granted the lease, because the id
 //! may be granted again before it is applied.
 //!
-//! Counted are ticks of one clock at a time. Clocks that run at different speeds shorten or lengthen
-//! a lease by as much as they differ.
+//! Counted are ticks of one clock at a time. Clocks that run at different speeds shorten or
+//! lengthen a lease by as much as they differ.
 //!
 //! Invariants:
 //! - N1. Only in its reign (it leads, and its no-op is applied) does a member renew or end leases.

@@ -17,7 +17,8 @@ use crate::api::wire::{self, envelope::Message as Wire};
 use crate::snap::{Chunk, ShipmentId};
 use crate::types::{Index, LeaseId, LeaseLife, LogId, NodeId, Seconds, Term};
 
-/// Log positions and terms beyond this are nonsense: counting to it takes longer than any disk lasts.
+/// Log positions and terms beyond this are nonsense: counting to it takes longer than any disk
+/// lasts.
 const MAX_COUNT: u64 = 1 << 62;
 /// The largest part of a snapshot, in bytes: an ordinary one and the largest row on top.
 pub const MAX_CHUNK_BYTES: usize = 4 << 20;

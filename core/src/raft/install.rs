@@ -14,8 +14,8 @@
 //! From then on this node votes, appends and commits as if it had had those entries all along; its
 //! store follows.
 //!
-//! Bytes that do not check are refused: the sender is told, and as often as anything of that shipment
-//! still comes. It is the sender's matter to pause before it tries again (`shipment.rs`).
+//! Bytes that do not check are refused: the sender is told, and as often as anything of that
+//! shipment still comes. It is the sender's matter to pause before it tries again (`shipment.rs`).
 //!
 //! Invariants:
 //! - J1. The log forgets nothing in favour of a snapshot that is not durable.

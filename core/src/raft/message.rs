@@ -130,8 +130,8 @@ pub enum Message {
         /// One per question, in no order.
         answers: Vec<LeaseAnswer>,
     },
-    /// A part of the leader's state, for a follower whose next entry is gone from its log (paper §7,
-    /// figure 13).
+    /// A part of the leader's state, for a follower whose next entry is gone from its log (paper
+    /// §7, figure 13).
     Snapshot {
         /// The leader's count of shipments, so that two states are never mixed.
         shipment: ShipmentId,

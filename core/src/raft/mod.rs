@@ -33,11 +33,12 @@
 //! Invariants (those of `log.rs`, `progress.rs` and `outbox.rs` besides):
 //! - E1. Terms never go back, and a vote changes only when its term does.
 //! - E2. No message leaves before what it relies on is durable.
-//! - E3. No two nodes lead the same term. (It spans nodes: the simulator checks it; a node that sees
-//!   it in a message stops.)
+//! - E3. No two nodes lead the same term. (It spans nodes: the simulator checks it; a node that
+//!   sees it in a message stops.)
 //!
 //! **Snapshots.** A log that is in the store may be forgotten. A follower that still needs it gets
-//! the leader's state instead, and begins its log behind that (paper §7; [`shipment`], [`install`]).
+//! the leader's state instead, and begins its log behind that (paper §7; [`shipment`],
+//! [`install`]).
 //!
 //! Left out so far: membership changes, lease reads.
 
@@ -157,7 +158,8 @@ impl Raft {
             silence: Ticks(0),
             timeout: Ticks(0),
             settled: Index(0),
-            // What the store gave back may be in the page cache only: nothing of it is known to be synced.
+            // What the store gave back may be in the page cache only: nothing of it is known to be
+            // synced.
             stored: start.base.index,
             applied: start.applied.index,
             confirmed: Vec::new(),
@@ -399,9 +401,9 @@ impl Raft {
         out.push(Output::Persist(Write { number, hard: self.hard, entries, discard }));
     }
 
-    /// Forgets the head of the log: what every voter holds, and of the rest all but a tail for those
-    /// who are behind. Never what the store's durable copy lacks, and never what a peer will need
-    /// behind the snapshot that is on its way to it.
+    /// Forgets the head of the log: what every voter holds, and of the rest all but a tail for
+    /// those who are behind. Never what the store's durable copy lacks, and never what a peer will
+    /// need behind the snapshot that is on its way to it.
     fn discard(&mut self) -> Option<LogId> {
         let dispensable = Index(self.applied.0.saturating_sub(self.config.kept_tail));
         let to = self.settled.max(dispensable).min(self.kept_for_shipments());

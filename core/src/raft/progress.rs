@@ -10,8 +10,8 @@
 //!                                                          |
 //!                                                          +--- given up --> Probe
 //! ```
-//! A snapshot that the peer refused is followed by a pause, which doubles with each refusal in a row:
-//! making and sending the whole state is dear, and a refusal tells that it was for nothing.
+//! A snapshot that the peer refused is followed by a pause, which doubles with each refusal in a
+//! row: making and sending the whole state is dear, and a refusal tells that it was for nothing.
 //!
 //! Invariants:
 //! - P1. `matched < next`. Late and repeated answers never move `matched` or `next` below that.
@@ -129,8 +129,8 @@ impl Progress {
         self.check();
     }
 
-    /// The peer holds everything up to `matched`. The leader's log begins behind `base`: a peer that
-    /// has come so far needs no snapshot, wherever it got that from.
+    /// The peer holds everything up to `matched`. The leader's log begins behind `base`: a peer
+    /// that has come so far needs no snapshot, wherever it got that from.
     pub fn accepted(&mut self, matched: Index, base: Index) {
         if matched > self.matched {
             self.silent = Ticks(0);
@@ -150,8 +150,8 @@ impl Progress {
         self.check();
     }
 
-    /// The peer refused an append behind `prev`; `next` is the first entry worth trying. With `late`,
-    /// which only the planted bug sets, nothing comes too late to count.
+    /// The peer refused an append behind `prev`; `next` is the first entry worth trying. With
+    /// `late`, which only the planted bug sets, nothing comes too late to count.
     pub fn rejected(&mut self, prev: Index, next: Index, late: bool) {
         let stale = match self.feed {
             Feed::Probe { .. } => prev.next() != self.next,

@@ -27,7 +27,8 @@ const MAX_APPEND_BYTES: usize = 1 << 20;
 const MAX_PROBE_BYTES: usize = 64 << 10;
 
 impl Raft {
-    /// A leader's new command. Refused (none) when this node does not lead, or is about to stop (T1).
+    /// A leader's new command. Refused (none) when this node does not lead, or is about to stop
+    /// (T1).
     pub fn propose(&mut self, command: Bytes) -> Option<LogId> {
         let takes = self.leads() && !self.is_handing_over();
         takes.then(|| self.log.append(self.hard.term, command))

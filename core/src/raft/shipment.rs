@@ -9,13 +9,14 @@
 //!                                               ^                 |
 //!                                               +---- no news ----+
 //! ```
-//! One chunk is under way at a time, and the next one is fetched with the next tick at the earliest:
-//! the others' appends and the leader's own reads must not feel it. A chunk that stays without an
-//! answer is sent again, from memory. The last one is answered by an acknowledgement of the log.
+//! One chunk is under way at a time, and the next one is fetched with the next tick at the
+//! earliest: the others' appends and the leader's own reads must not feel it. A chunk that stays
+//! without an answer is sent again, from memory. The last one is answered by an acknowledgement of
+//! the log.
 //!
 //! A peer that refuses what it got will most likely refuse it again: the bytes are wrong where they
-//! come from. So the next shipment waits, and longer with each refusal (`progress.rs`); all the while
-//! the peer hears heartbeats, and counts for the quorum.
+//! come from. So the next shipment waits, and longer with each refusal (`progress.rs`); all the
+//! while the peer hears heartbeats, and counts for the quorum.
 //!
 //! Invariants:
 //! - H1. Chunks follow each other without gap, all of one snapshot.

@@ -65,7 +65,8 @@ pub enum Fact {
     LeaseRevoked(LeaseId),
     /// A lease ended because its time was over.
     LeaseExpired(LeaseId),
-    /// A lease has so much of its TTL left for whoever leads next; none when it was renewed (LE-14).
+    /// A lease has so much of its TTL left for whoever leads next; none when it was renewed
+    /// (LE-14).
     LeaseRemaining(LeaseId, Option<Seconds>),
 }
 

@@ -13,8 +13,8 @@
 //! never a deadline, which only the clock of a leader knows (LE-3).
 //!
 //! A client may grant an id again after its lease ended. So a lease is known by its id *and* by the
-//! entry that granted it: what a leader says of a lease, later in the log, must not hit the next one
-//! of that id.
+//! entry that granted it: what a leader says of a lease, later in the log, must not hit the next
+//! one of that id.
 //!
 //! Invariants:
 //! - T1. A pair that exists names a lease that exists, and is in its set of keys; nothing else is.

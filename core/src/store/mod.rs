@@ -175,8 +175,8 @@ impl Store {
         self.leases.keys(lease)
     }
 
-    /// What a client is told of a lease (LE-11), of which the leader knows `life`, at a state that is
-    /// applied here. A lease that has ended since is gone.
+    /// What a client is told of a lease (LE-11), of which the leader knows `life`, at a state that
+    /// is applied here. A lease that has ended since is gone.
     #[must_use]
     pub fn time_to_live(
         &self,

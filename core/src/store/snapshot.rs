@@ -8,10 +8,10 @@
 //!   row       key length (4) | key | value length (4) | value
 //! ```
 //! Numbers are big-endian. The rows are those of the durable table, in key order: whatever kinds of
-//! rows a store has, a snapshot carries them. The first part is the header with the first block, each
-//! later one is a block; the last block has bit 0 of its flags set. A block's sum is CRC-32C of all
-//! of it but the sum, begun with the sum before it (the first one's with the header's): blocks that
-//! are lost, repeated or mixed up do not check.
+//! rows a store has, a snapshot carries them. The first part is the header with the first block,
+//! each later one is a block; the last block has bit 0 of its flags set. A block's sum is CRC-32C
+//! of all of it but the sum, begun with the sum before it (the first one's with the header's):
+//! blocks that are lost, repeated or mixed up do not check.
 //!
 //! ```text
 //!   capture         by value: position, and every row but the records    (small)
@@ -22,8 +22,8 @@
 //!
 //! Invariants:
 //! - Y1. All parts are of one applied index.
-//! - Y2. Whoever reads believes nothing: a part that does not check, and rows that make no store, are
-//!   refused.
+//! - Y2. Whoever reads believes nothing: a part that does not check, and rows that make no store,
+//!   are refused.
 //!
 //! Not here: files (`snap.rs`), the way from member to member (`raft/shipment.rs`).
 

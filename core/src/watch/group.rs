@@ -59,8 +59,8 @@ impl Watcher {
         Self { stream, name, keys, wish, start, fragment, progress, told: false, group: None }
     }
 
-    /// Whether there is a revision that it can have seen: before that, a progress message would speak
-    /// of what it did not ask for (WA-15, WA-16).
+    /// Whether there is a revision that it can have seen: before that, a progress message would
+    /// speak of what it did not ask for (WA-15, WA-16).
     pub fn has_begun(&self, published: i64) -> bool {
         self.start.is_none_or(|start| start <= published)
     }

@@ -125,7 +125,8 @@ impl Cluster {
         Ok(self.wire.extract_if(.., |_| chosen.contains(&at.next().unwrap_or(0))).collect())
     }
 
-    /// Changes the last bit of parts of snapshots: what their sender read is not what it had written.
+    /// Changes the last bit of parts of snapshots: what their sender read is not what it had
+    /// written.
     fn spoil(&mut self, words: &mut Words<'_>) -> Result<(), String> {
         for at in self.chosen(words)? {
             let Message::Snapshot { chunk, .. } = &mut self.wire[at].message else {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   plan --execute--> files                      a sync: every sector is there
-//!        --tear-----> files, with holes          the power goes: some sectors are, the others are zero
+//!        --tear-----> files, with holes          the power goes: some sectors are zero
 //!                     files --rot--> files       years pass: a bit is another
 //! ```
 //! Not here: when (`node.rs`).
@@ -40,8 +40,8 @@ impl Disk {
         }
     }
 
-    /// The power goes while a plan that only writes is carried out: of each write only those sectors
-    /// get onto the disk, counted from 1.
+    /// The power goes while a plan that only writes is carried out: of each write only those
+    /// sectors get onto the disk, counted from 1.
     pub fn tear(&mut self, plan: Vec<FileOp>, kept: &[usize]) -> Result<(), String> {
         for operation in plan {
             match operation {

@@ -11,8 +11,8 @@
 //!                                                                 up to a blank line: made anew
 //! ```
 //! `traces/README.md` explains the commands. Those about the wire and the cluster are in
-//! `cluster.rs`, those that a member carries out itself in `node.rs` and `snapshots.rs`, those about
-//! its watchers in `watch.rs`.
+//! `cluster.rs`, those that a member carries out itself in `node.rs` and `snapshots.rs`, those
+//! about its watchers in `watch.rs`.
 
 mod cluster;
 mod disk;

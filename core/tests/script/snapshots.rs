@@ -1,5 +1,5 @@
-//! Snapshots in the hands of a script: the courier's thread is `carry`, the applier takes a whole one
-//! over in `apply`, and the storage thread makes it the durable copy in `store`.
+//! Snapshots in the hands of a script: the courier's thread is `carry`, the applier takes a whole
+//! one over in `apply`, and the storage thread makes it the durable copy in `store`.
 //!
 //! ```text
 //!   orders --carry--> Courier --> files --> Input::Captured, Kept

@@ -17,7 +17,8 @@
 //! read. So faults aim at moments, and some profiles aim at what history shows to be weak.
 //! Leaving kinds out finds more than having all of them a little (swarm testing).
 //!
-//! Not here: which faults (`faults.rs`), what the clients ask (`ops.rs`), how long a run goes on after its faults (`world/liveness.rs`).
+//! Not here: which faults (`faults.rs`), what the clients ask (`ops.rs`), how long a run goes on
+//! after its faults (`world/liveness.rs`).
 
 mod again;
 mod eight;

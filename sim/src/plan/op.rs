@@ -6,9 +6,9 @@
 //!   range k0.. limit 3 back 2                grant l3 ttl 2     keep l3 every 300ms times 8
 //!   watch s1 k0.. from back 2 prev           move-leader 2
 //! ```
-//! A plan cannot know which revisions a run comes to, nor what a client has seen by then. So it says
-//! "two before the newest that I saw" ([`Point`]) and "as I saw it last" ([`Operand::Seen`]), and the
-//! client puts the number in when it asks.
+//! A plan cannot know which revisions a run comes to, nor what a client has seen by then. So it
+//! says "two before the newest that I saw" ([`Point`]) and "as I saw it last" ([`Operand::Seen`]),
+//! and the client puts the number in when it asks.
 //!
 //! Not here: the text (`text/op.rs`), which requests a seed draws (`draw/ops.rs`), the messages of
 //! the API that they become (`world/clients/call.rs`).

@@ -7,13 +7,14 @@
 //! ```
 //! A client asks one thing after the other. When a call fails it may go to the next member; either
 //! way it is a new session from then on, since no store promises that two connections see the same
-//! past. Each client has a *keeper* beside it, which renews leases while the client does something else.
-//! After the faults, one more client per member (a *prober*) demands answers.
+//! past. Each client has a *keeper* beside it, which renews leases while the client does something
+//! else. After the faults, one more client per member (a *prober*) demands answers.
 //!
 //! Invariants:
 //! - C1. A call is refused only if it surely had no effect; in doubt it is unknown.
 //!
-//! Not here: the messages (`clients/call.rs`), what a client knows (`clients/sight.rs`), what the record must satisfy (`judge.rs`).
+//! Not here: the messages (`clients/call.rs`), what a client knows (`clients/sight.rs`), what the
+//! record must satisfy (`judge.rs`).
 
 mod call;
 mod reply;

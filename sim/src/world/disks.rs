@@ -5,10 +5,10 @@
 //!   a bit turns over    --> the process is killed; at its start the rot shows, or did no harm
 //!                             shows: the member refuses to start, and stays down
 //! ```
-//! After a failed sync nobody knows what is on the platter, so a process that went on would build on
-//! sand. A member that has lost part of its log cannot know what it promised, so it must refuse to
-//! start; nothing repairs it yet. No more than a minority is ever hit, or the cluster would be lost by
-//! the plan's doing and not by a bug.
+//! After a failed sync nobody knows what is on the platter, so a process that went on would build
+//! on sand. A member that has lost part of its log cannot know what it promised, so it must refuse
+//! to start; nothing repairs it yet. No more than a minority is ever hit, or the cluster would be
+//! lost by the plan's doing and not by a bug.
 
 use quorate_core::wal::FileOp;
 

@@ -156,8 +156,8 @@ fn published(input: &WatchInput) -> Option<i64> {
     }
 }
 
-/// A hub speaks only of what it was handed: the store is ahead of it, with changes that are still on
-/// their way.
+/// A hub speaks only of what it was handed: the store is ahead of it, with changes that are still
+/// on their way.
 fn check_told(at: usize, handed: i64, told: &WatchResponse) -> Result<(), Violation> {
     let shown = told.header.as_ref().map_or(0, |header| header.revision);
     let progress = !told.created && !told.canceled && told.events.is_empty();

@@ -18,8 +18,8 @@
 //! - A2. A process that crashed does nothing: events of an earlier life are void.
 //!
 //! Not here: the events (`event.rs`), one machine and its actors (`host.rs`, `consensus.rs`,
-//! `log.rs`, `applier.rs`, `desk.rs`), faults (`faults.rs`, `disks.rs`), clients (`clients.rs`), the end of a run
-//! (`liveness.rs`).
+//! `log.rs`, `applier.rs`, `desk.rs`), faults (`faults.rs`, `disks.rs`), clients (`clients.rs`),
+//! the end of a run (`liveness.rs`).
 
 mod applier;
 mod chronicle;

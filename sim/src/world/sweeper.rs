@@ -4,8 +4,8 @@
 //!   a compaction was applied --> step .. pause .. step .. pause .. done
 //!                                 \--rows to drop--> image (applier.rs), and to the vault
 //! ```
-//! No client may see how far it has come, and a crash may come between any two steps. A read that is
-//! under way pins what it needs; then a step removes nothing.
+//! No client may see how far it has come, and a crash may come between any two steps. A read that
+//! is under way pins what it needs; then a step removes nothing.
 
 use quorate_core::store::Left;
 

@@ -198,8 +198,8 @@ impl Clocks {
         due
     }
 
-    /// The entry that ends a lease which is over; none if it is gone. While the quorum was asked, its
-    /// id may have been granted anew: that lease is another one, and has its own time.
+    /// The entry that ends a lease which is over; none if it is gone. While the quorum was asked,
+    /// its id may have been granted anew: that lease is another one, and has its own time.
     pub fn end_of(&self, id: LeaseId, now: Ticks) -> Option<LeaseEnd> {
         let clock = self.reign.as_ref().and_then(|reign| reign.clocks.get(&id))?;
         let over = self.spans.get(&id).filter(|_| clock.deadline <= now);

@@ -8,8 +8,8 @@
 //!   at or below it           counts if it is in force at that revision
 //!   a tombstone at the mark  never: some versions keep it and some do not
 //! ```
-//! Where nothing at all is in force at the revision, etcd counts whatever its removal has left. Here
-//! that is what stays at the mark, so that members agree however far each has come.
+//! Where nothing at all is in force at the revision, etcd counts whatever its removal has left.
+//! Here that is what stays at the mark, so that members agree however far each has come.
 //!
 //! Invariants:
 //! - F1. Members with equal revision and mark have equal hashes, wherever their removal is.

@@ -9,8 +9,8 @@
 //! besides its own bytes, where an entry of an ordered map would take 60.
 //!
 //! Invariants:
-//! - R1. Revisions rise strictly from record to record. No page is empty, and `first` is at or below
-//!   its first record.
+//! - R1. Revisions rise strictly from record to record. No page is empty, and `first` is at or
+//!   below its first record.
 //!
 //! Not here: whose revision it is (`key_index.rs`).
 

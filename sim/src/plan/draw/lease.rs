@@ -1,7 +1,7 @@
 //! Leases: few of them, short, and kept alive as long as their clients feel like it.
 //!
-//! What a lease promises is about time, so a run is long enough for several to end by themselves, and
-//! the interesting renewals come shortly before the end.
+//! What a lease promises is about time, so a run is long enough for several to end by themselves,
+//! and the interesting renewals come shortly before the end.
 
 use super::{Draw, Profile};
 use crate::clock::{MILLI, Micros, SECOND};
@@ -34,9 +34,10 @@ impl Draw {
         }
     }
 
-    /// What a client does right after a request, with the times in between. A lease that was revoked
-    /// may be granted again at once, so that what is on its way for the one meets the other; and one
-    /// may be left alone until it is about to end, and then be revoked and granted again.
+    /// What a client does right after a request, with the times in between. A lease that was
+    /// revoked may be granted again at once, so that what is on its way for the one meets the
+    /// other; and one may be left alone until it is about to end, and then be revoked and granted
+    /// again.
     pub(super) fn sequel(&mut self, client: u8, request: &Request) -> Vec<(Micros, Request)> {
         match *request {
             Request::Revoke(lease) if self.chance(60) => {

@@ -1,8 +1,8 @@
 //! Transactions: guards that mostly hold, and operations that speak of the same few keys.
 //!
-//! A guard compares with what its client saw last. So a transaction of a client that is alone with a
-//! key is taken, one that met a rival is not, and both happen often. A refusal is worth little, so
-//! keys that would be written twice are left out, mostly: a twentieth tries it.
+//! A guard compares with what its client saw last. So a transaction of a client that is alone with
+//! a key is taken, one that met a rival is not, and both happen often. A refusal is worth little,
+//! so keys that would be written twice are left out, mostly: a twentieth tries it.
 
 use super::Draw;
 use super::ops::Taste;

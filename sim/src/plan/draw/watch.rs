@@ -1,8 +1,8 @@
 //! Watches: from now, from the past, from what is forgotten and from what is yet to come, read in
 //! haste and in leisure.
 //!
-//! Few streams with several watchers each, because what goes wrong between watchers goes wrong on one
-//! stream.
+//! Few streams with several watchers each, because what goes wrong between watchers goes wrong on
+//! one stream.
 
 use super::Draw;
 use super::ops::Taste;

@@ -1,8 +1,8 @@
 //! What clients know: each what it saw itself, and all together what went round.
 //!
-//! A plan says "as I saw it last" and "the newest removal": here is what that means in a run. What a
-//! client knows may be out of date. That is its use: a guard that compares with it fails when somebody
-//! else was faster.
+//! A plan says "as I saw it last" and "the newest removal": here is what that means in a run. What
+//! a client knows may be out of date. That is its use: a guard that compares with it fails when
+//! somebody else was faster.
 
 use std::collections::BTreeMap;
 

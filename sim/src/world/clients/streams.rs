@@ -6,8 +6,8 @@
 //!   the stream breaks: every watcher begins anew, from the revision after the last one it saw
 //!   compacted:         it begins anew at the compact mark
 //! ```
-//! A client that reads slowly is what moves watchers aside; a client that comes back is what resuming
-//! is for. Every watcher, each time that it begins, is a watch of its own in the record.
+//! A client that reads slowly is what moves watchers aside; a client that comes back is what
+//! resuming is for. Every watcher, each time that it begins, is a watch of its own in the record.
 //!
 //! Not here: one watcher and what it has seen (`watcher.rs`).
 
