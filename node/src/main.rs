@@ -18,6 +18,7 @@ mod codec;
 mod ctl;
 mod http;
 mod listener;
+mod opening;
 mod ports;
 mod rpc;
 mod serve;

@@ -5,7 +5,8 @@
 //! it writes, the connection lets everything else that is ready go first, once; by then the other
 //! answers are there too, and one system call takes them all.
 //!
-//! Not here: TLS, which would sit between this and the protocol.
+//! Not here: TLS, which would sit between this and the protocol; what is mended in a connection's first
+//! request (`opening.rs`).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,11 +16,13 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::opening::Opening;
 use crate::serve::metrics::Metrics;
 
 /// A client's connection, or another member's.
 pub struct Wire {
     stream: TcpStream,
+    opening: Opening,
     metrics: Option<Arc<Metrics>>,
     /// Whether the others have been let go first.
     polite: bool,
@@ -28,7 +31,7 @@ pub struct Wire {
 impl Wire {
     /// Counts into `metrics`, if there are any.
     pub fn new(stream: TcpStream, metrics: Option<Arc<Metrics>>) -> Self {
-        Self { stream, metrics, polite: false }
+        Self { stream, opening: Opening::default(), metrics, polite: false }
     }
 
     /// Lets others go first, once per write.
@@ -63,7 +66,8 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let Self { stream, opening, .. } = &mut *self;
+        let result = opening.poll_read(Pin::new(stream), context, buffer);
         if let Some(metrics) = &self.metrics {
             metrics.client_received.add((buffer.filled().len() - before) as u64);
         }
