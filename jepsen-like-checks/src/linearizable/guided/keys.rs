@@ -19,7 +19,7 @@ use crate::history::{Compare, KeyRange, Operation, Outcome, Request, TxnOperatio
 pub(super) type KeyId = usize;
 
 /// Neighbouring keys: from the first to before the second.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(super) struct Span {
     pub(super) from: KeyId,
     pub(super) to: KeyId,

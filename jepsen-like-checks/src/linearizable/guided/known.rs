@@ -9,7 +9,7 @@
 
 use super::outlook::Chance;
 use super::present::Pair;
-use crate::history::KeyValue;
+use crate::history::{KeyValue, Lease};
 
 /// What an answer shows of a key at a revision.
 #[derive(Clone, Copy)]
@@ -56,19 +56,28 @@ pub(super) struct Known {
     pub(super) put_release: Option<i64>,
     /// And an unknown delete of it.
     pub(super) delete_release: Option<i64>,
-    /// Whether leases or transactions may change it unseen, so that only what a later pair says of
-    /// itself counts.
-    pub(super) tangled: bool,
 }
 
-/// A hidden gap, and the others around it.
+/// A hidden gap, and what else may happen around it.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'o> {
     pub(super) gap: i64,
+    /// All hidden gaps.
     pub(super) hidden: &'o [i64],
+    /// The ends of leases of which somebody told, by revision.
+    pub(super) ends: &'o [(i64, Lease)],
+    /// Whether leases may end without anybody telling.
+    pub(super) ending: bool,
 }
 
 impl Place<'_> {
+    /// Whether a lease surely ends after the gap and not above `up_to`.
+    fn is_ended(self, lease: Option<Lease>, up_to: i64) -> bool {
+        let from = self.ends.partition_point(|(revision, _)| *revision <= self.gap);
+        let mut ends = self.ends[from..].iter().take_while(|(revision, _)| *revision <= up_to);
+        ends.any(|(_, ended)| Some(*ended) == lease)
+    }
+
     /// Whether a write with this release can fill a later hidden gap, not above `up_to`.
     fn is_followed(self, release: Option<i64>, up_to: i64) -> bool {
         release.is_some_and(|release| any_within(self.hidden, self.gap.max(release - 1), up_to))
@@ -105,43 +114,24 @@ impl Known {
         }
     }
 
-    /// Whether the next answer shows a life that began before the gap.
-    fn is_alive_throughout(&self, gap: i64) -> bool {
-        match self.next_fact(gap).map(|fact| fact.shown) {
-            Some(Shown::Pair(pair)) => pair.created <= gap,
-            Some(Shown::Nothing | Shown::Something) | None => false,
-        }
-    }
-
-    /// The chance that a lease takes the key with it.
-    pub(super) fn end(&self, gap: i64) -> Chance {
-        if self.is_alive_throughout(gap) {
-            return Chance::Never;
-        }
-        match self.next_fact(gap) {
-            Some(Fact { shown: Shown::Nothing, at, .. }) if !self.is_settled(gap, at) => {
-                Chance::Needed(at)
-            }
-            Some(_) | None => Chance::Free,
-        }
-    }
-
-    /// The chance of a put of the key.
-    pub(super) fn put(&self, place: Place<'_>, held: Option<Pair<'_>>) -> Chance {
+    /// The chance of a put of the key, with a lease or without.
+    pub(super) fn put(
+        &self,
+        place: Place<'_>,
+        held: Option<Pair<'_>>,
+        lease: Option<Lease>,
+    ) -> Chance {
         let Place { gap, .. } = place;
         let Some(fact) = self.next_fact(gap) else { return Chance::Free };
-        if self.tangled {
-            return if self.is_untouched(gap) { Chance::Never } else { Chance::Free };
-        }
         let seen = match fact.shown {
-            Shown::Nothing => return self.before_death(place, fact.at),
+            Shown::Nothing => return self.before_death(place, (held, lease), fact.at),
             Shown::Something if held.is_none() && !any_within(&self.puts, gap, fact.at) => {
                 return Chance::Needed(fact.at);
             }
             Shown::Something => return Chance::Free,
             Shown::Pair(seen) if seen.modified < gap => return Chance::Never,
             Shown::Pair(seen) if seen.created > gap => {
-                return self.before_death(place, seen.created - 1);
+                return self.before_death(place, (held, lease), seen.created - 1);
             }
             Shown::Pair(seen) => seen,
         };
@@ -153,14 +143,11 @@ impl Known {
         }
     }
 
-    /// The chance of a delete of the key, which holds a pair.
+    /// The chance of a delete of the key, which holds a pair; or of its end with its lease.
     pub(super) fn delete(&self, place: Place<'_>, held: Pair<'_>) -> Chance {
         let Place { gap, .. } = place;
         assert!(held.modified < gap, "the state is the one before the gap");
         let Some(fact) = self.next_fact(gap) else { return Chance::Free };
-        if self.tangled {
-            return if self.is_alive_throughout(gap) { Chance::Never } else { Chance::Free };
-        }
         let by = match fact.shown {
             Shown::Nothing => fact.at,
             Shown::Pair(seen) if seen.created > gap => seen.created - 1,
@@ -169,15 +156,29 @@ impl Known {
             Shown::Something => return doubtful(place.is_followed(self.put_release, fact.at)),
         };
         // Where it is deleted or put again anyway, this need not be the delete that counts.
-        if self.is_settled(gap, by) { Chance::Free } else { Chance::Needed(by) }
+        let settled = self.is_settled(gap, by) || place.is_ended(held.lease, by);
+        if settled { Chance::Free } else { Chance::Needed(by) }
     }
 
-    /// A put of a key that is gone at a later revision.
-    fn before_death(&self, place: Place<'_>, by: i64) -> Chance {
+    /// A put of a key that is gone at a later revision; what it held, and its lease from then on.
+    fn before_death(
+        &self,
+        place: Place<'_>,
+        (held, lease): (Option<Pair<'_>>, Option<Lease>),
+        by: i64,
+    ) -> Chance {
         if self.is_settled(place.gap, by) {
             return Chance::Free;
         }
-        doubtful(place.is_followed(self.delete_release, by))
+        if place.is_ended(lease, by) {
+            // Without the lease, something else must remove what is there.
+            let stays = held.is_some_and(|held| !place.is_ended(held.lease, by));
+            return if stays { Chance::Needed(by) } else { Chance::Free };
+        }
+        // Another unknown put may attach it to a lease that ends, whether somebody tells or not.
+        let attached = lease.is_some() || place.is_followed(self.put_release, by);
+        let ends = place.ending && attached && any_within(place.hidden, place.gap, by);
+        doubtful(ends || place.is_followed(self.delete_release, by))
     }
 
     /// Whether a later write that surely happened decides whether the key is gone.

@@ -126,6 +126,11 @@ impl Lives {
         life.or(Life { alive: born, dead: None })
     }
 
+    /// The first revision behind which an unanswered grant of a lease can stand.
+    pub(super) fn first_unanswered(&self, lease: Lease) -> Option<i64> {
+        self.maybe.get(&lease)?.iter().map(|grant| grant.place).min()
+    }
+
     /// Whether a write at a revision can use a lease that has keys or not.
     pub(super) fn can_use(&self, lease: Lease, revision: i64) -> bool {
         let whenever = Micros(u64::MAX);

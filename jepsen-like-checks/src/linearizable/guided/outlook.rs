@@ -22,7 +22,10 @@ use super::gaps::Gaps;
 use super::keys::{KeyId, Span};
 use super::known::{Fact, Known, Numbers, Place, Shown};
 use super::present::{Pair, Present};
-use crate::history::{Exchange, KeyValue, Request, TxnOperation, TxnResult};
+use super::reach;
+use crate::history::{
+    Exchange, KeyValue, Lease, RangeRequest, RangeResponse, TxnOperation, TxnResult,
+};
 
 /// How likely a change is to have happened at a gap. Smaller is likelier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -41,6 +44,10 @@ pub(super) enum Chance {
 pub(super) struct Outlook {
     /// The gaps that nobody saw into.
     hidden: Vec<i64>,
+    /// The ends of leases of which somebody told, by revision.
+    ends: Vec<(i64, Lease)>,
+    /// Whether leases may end without anybody telling.
+    ending: bool,
     keys: Vec<KeyId>,
     known: Vec<Known>,
     /// How many more facts are kept. Without one the outlook is dimmer, never wrong.
@@ -56,34 +63,38 @@ impl Outlook {
         let hidden: Vec<i64> = hidden.map(|gap| gap.revision).collect();
         let mut keys: Vec<KeyId> = Vec::new();
         if !hidden.is_empty() {
-            let classes = gaps.classes.iter().filter(|class| !is_script(class.change));
-            keys.extend(classes.flat_map(|class| class.span.keys()));
-            keys.extend(leased(case));
+            for class in &gaps.classes {
+                reach::each_written(case, class.change, &mut |span, _| keys.extend(span.keys()));
+            }
+            keys.extend(reach::leased(case));
             keys.sort_unstable();
             keys.dedup();
         }
-        let known = keys.iter().map(|_| Known { tangled: gaps.tangled, ..Known::default() });
-        let known = known.collect();
-        let mut outlook = Self { hidden, keys, known, room: ROOM };
+        let known = keys.iter().map(|_| Known::default()).collect();
+        let ends = case.writes.iter().filter_map(|write| match write.change {
+            Change::End(lease) => Some((write.revision, lease)),
+            Change::Put { .. } | Change::Delete(_) | Change::Txn(_) | Change::Keep(_) => None,
+        });
+        let (ends, ending) = (ends.collect(), !case.tenure.granted.is_empty());
+        let mut outlook = Self { hidden, ends, ending, keys, known, room: ROOM };
         if !outlook.keys.is_empty() {
             outlook.learn(case, gaps);
-            outlook.offer(gaps);
+            outlook.offer(case, gaps);
         }
         outlook
     }
 
     /// Notes from which revision on unknown writes may touch each key.
-    fn offer(&mut self, gaps: &Gaps<'_>) {
+    fn offer(&mut self, case: &Case<'_>, gaps: &Gaps<'_>) {
         for class in &gaps.classes {
             let release = class.members.first().map(|(release, _)| *release);
-            for known in self.of(class.span) {
-                let first = match class.change {
-                    Change::Put { .. } => &mut known.put_release,
-                    Change::Delete(_) => &mut known.delete_release,
-                    Change::Txn(_) | Change::Keep(_) | Change::End(_) => continue,
-                };
-                *first = first.or(release).min(release);
-            }
+            reach::each_written(case, class.change, &mut |span, puts| {
+                for known in self.of(span) {
+                    let first =
+                        if puts { &mut known.put_release } else { &mut known.delete_release };
+                    *first = first.or(release).min(release);
+                }
+            });
         }
     }
 
@@ -110,12 +121,70 @@ impl Outlook {
 
     fn look(&mut self, case: &Case<'_>, look: &Look<'_>) {
         match look.claim {
-            Claim::Range(asked, told) if !asked.count_only => {
-                let whole = !told.more && !asked.is_filtered();
-                self.list(case, look.at, look.span, &told.kvs, whole);
-            }
+            Claim::Range(asked, told) => self.range(case, look.at, look.span, (asked, told)),
             Claim::Delete(..) => self.list(case, look.at, look.span, &[], true),
-            Claim::Range(..) | Claim::Txn(..) => {}
+            Claim::Txn(asked, told) => {
+                let branch = asked.branch(told.succeeded);
+                self.shown(case, look.at, branch, &told.responses, &mut Vec::new());
+            }
+        }
+    }
+
+    fn range(
+        &mut self,
+        case: &Case<'_>,
+        at: i64,
+        span: Span,
+        (asked, told): (&RangeRequest, &RangeResponse),
+    ) {
+        if !asked.count_only {
+            let whole = !told.more && !asked.is_filtered();
+            self.list(case, at, span, &told.kvs, whole);
+        }
+    }
+
+    /// Learns what a transaction shows of the state before it: all that it has not written itself.
+    fn shown(
+        &mut self,
+        case: &Case<'_>,
+        at: i64,
+        branch: &[TxnOperation],
+        told: &[TxnResult],
+        written: &mut Vec<Span>,
+    ) {
+        for (asked, told) in branch.iter().zip(told) {
+            let span = asked.keys().map_or(Span::NONE, |keys| case.keys.span(keys));
+            let is_old = !written.iter().any(|written| written.meets(span));
+            match (asked, told) {
+                (TxnOperation::Range(asked), TxnResult::Range(told)) => {
+                    if is_old && asked.revision.is_none() {
+                        self.range(case, at, span, (asked, told));
+                    }
+                }
+                (TxnOperation::Put(asked), TxnResult::Put(told)) => {
+                    if is_old && asked.prev_kv {
+                        self.list(case, at, span, told.prev_kv.as_slice(), true);
+                    }
+                    written.push(span);
+                }
+                (TxnOperation::DeleteRange(asked), TxnResult::DeleteRange(told)) => {
+                    if is_old && (asked.prev_kv || told.deleted == 0) {
+                        self.list(case, at, span, &told.prev_kvs, true);
+                    }
+                    written.push(span);
+                }
+                (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
+                    let branch = asked.branch(told.succeeded);
+                    self.shown(case, at, branch, &told.responses, written);
+                }
+                (
+                    TxnOperation::Range(_)
+                    | TxnOperation::Put(_)
+                    | TxnOperation::DeleteRange(_)
+                    | TxnOperation::Txn(_),
+                    _,
+                ) => {}
+            }
         }
     }
 
@@ -140,7 +209,9 @@ impl Outlook {
                 }
             }
             Exchange::Txn(asked, told) => {
-                self.branch(case, revision, asked.branch(told.succeeded), &told.responses);
+                let branch = asked.branch(told.succeeded);
+                self.shown(case, before, branch, &told.responses, &mut Vec::new());
+                self.branch(case, revision, branch, &told.responses);
             }
             Exchange::Range(..)
             | Exchange::Compact(..)
@@ -231,17 +302,21 @@ impl Outlook {
         from..self.keys.partition_point(|key| *key < span.to).max(from)
     }
 
+    fn place(&self, gap: i64) -> Place<'_> {
+        Place { gap, hidden: &self.hidden, ends: &self.ends, ending: self.ending }
+    }
+
     fn known(&self, key: KeyId) -> Option<&Known> {
         self.keys.binary_search(&key).ok().map(|place| &self.known[place])
     }
 
     /// The chance of a change at a gap, when `present` is the state before it.
     pub(super) fn chance(&self, present: &Present<'_>, gap: i64, change: Change<'_>) -> Chance {
-        let place = Place { gap, hidden: &self.hidden };
+        let place = self.place(gap);
         let span = match change {
-            Change::Put { key, .. } => {
-                let known = self.known(key);
-                return known.map_or(Chance::Free, |known| known.put(place, present.get(key)));
+            Change::Put { key, lease, .. } => {
+                let put = |known: &Known| known.put(place, present.get(key), lease);
+                return self.known(key).map_or(Chance::Free, put);
             }
             Change::Delete(span) => span,
             Change::Txn(_) | Change::Keep(_) | Change::End(_) => return Chance::Free,
@@ -266,13 +341,33 @@ impl Outlook {
         gap: i64,
         keys: impl Iterator<Item = (KeyId, Pair<'h>)>,
     ) -> Chance {
+        self.all(keys.map(|(key, pair)| (key, Some(pair), None)), gap)
+    }
+
+    /// The chance of a change that was made at a gap.
+    pub(super) fn made(&self, present: &Present<'_>, gap: i64) -> Chance {
+        let changes = present.changes(gap);
+        self.all(changes.map(|(key, before)| (key, before, present.get(key))), gap)
+    }
+
+    /// The chance that some keys change from what they held to what they hold.
+    fn all<'h>(
+        &self,
+        changes: impl Iterator<Item = (KeyId, Option<Pair<'h>>, Option<Pair<'h>>)>,
+        gap: i64,
+    ) -> Chance {
+        let place = self.place(gap);
         let mut best = Chance::Free;
-        for (key, _) in keys {
-            match self.known(key).map_or(Chance::Free, |known| known.end(gap)) {
+        for (key, before, after) in changes {
+            let Some(known) = self.known(key) else { continue };
+            let chance = match (before, after) {
+                (_, Some(pair)) => known.put(place, before, pair.lease),
+                (Some(pair), None) => known.delete(place, pair),
+                (None, None) => Chance::Free,
+            };
+            match chance {
                 Chance::Never => return Chance::Never,
-                chance @ (Chance::Needed(_) | Chance::Free | Chance::Doubtful) => {
-                    best = best.min(chance);
-                }
+                Chance::Needed(_) | Chance::Free | Chance::Doubtful => best = best.min(chance),
             }
         }
         best
@@ -289,38 +384,4 @@ impl Outlook {
     pub(super) fn forbids(&self, gap: i64, keys: Span) -> bool {
         self.known[self.places(keys)].iter().any(|known| known.is_untouched(gap))
     }
-}
-
-fn is_script(change: Change<'_>) -> bool {
-    matches!(change, Change::Txn(_) | Change::Keep(_))
-}
-
-/// The keys that some put may attach to a lease.
-fn leased(case: &Case<'_>) -> Vec<KeyId> {
-    let mut keys = Vec::new();
-    if case.tenure.granted.is_empty() {
-        return keys;
-    }
-    for operation in case.operations {
-        match &operation.request {
-            Request::Put(put) if put.lease.is_some() => keys.extend(case.keys.number(&put.key)),
-            Request::Txn(txn) => keys.extend(txn.operations().filter_map(|inner| match inner {
-                TxnOperation::Put(put) if put.lease.is_some() => case.keys.number(&put.key),
-                TxnOperation::Put(_)
-                | TxnOperation::Range(_)
-                | TxnOperation::DeleteRange(_)
-                | TxnOperation::Txn(_) => None,
-            })),
-            Request::Put(_)
-            | Request::Range(_)
-            | Request::DeleteRange(_)
-            | Request::Compact(_)
-            | Request::LeaseGrant(_)
-            | Request::LeaseRevoke(_)
-            | Request::LeaseKeepAlive(_)
-            | Request::LeaseTimeToLive(_)
-            | Request::LeaseLeases(_) => {}
-        }
-    }
-    keys
 }

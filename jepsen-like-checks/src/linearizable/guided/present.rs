@@ -140,6 +140,12 @@ impl<'h> Present<'h> {
         self.trail.last().is_some_and(|undo| undo.revision == revision)
     }
 
+    /// The keys that a revision, the newest, changed, each with what it held before.
+    pub(super) fn changes(&self, revision: i64) -> impl Iterator<Item = (KeyId, Option<Pair<'h>>)> {
+        let newest = self.trail.iter().rev().take_while(move |undo| undo.revision == revision);
+        newest.map(|undo| (undo.key, undo.before))
+    }
+
     /// Steps back to before a revision.
     pub(super) fn rewind(&mut self, revision: i64) {
         while let Some(undo) = self.trail.pop_if(|undo| undo.revision >= revision) {

@@ -81,6 +81,33 @@ fn related(result: Comparison, order: std::cmp::Ordering) -> bool {
     }
 }
 
+/// Makes a write without an answer, whatever it depends on. None if it cannot make a revision; else
+/// the leases that it needs.
+pub(super) fn attempt<'h>(
+    case: &Case<'h>,
+    present: &mut Present<'h>,
+    revision: i64,
+    change: Change<'h>,
+) -> Option<Vec<Lease>> {
+    let leases = match change {
+        Change::Txn(txn) => make(case, present, revision, txn)?,
+        Change::Keep(asked) => {
+            let key = case.keys.number(&asked.key)?;
+            present.apply(revision, put(key, present.get(key), asked)?);
+            asked.lease.into_iter().collect()
+        }
+        Change::Put { lease, .. } => {
+            present.apply(revision, change);
+            lease.into_iter().collect()
+        }
+        Change::Delete(_) | Change::End(_) => {
+            present.apply(revision, change);
+            Vec::new()
+        }
+    };
+    present.has_changed(revision).then_some(leases)
+}
+
 /// What a transaction without an answer would change, in order; each change on what those before
 /// it left. None if the store would have refused it.
 pub(super) fn make<'h>(

@@ -82,13 +82,14 @@ pub(super) struct Search<'c, 'h> {
 
 impl<'c, 'h> Search<'c, 'h> {
     pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>, order: &'c Order) -> Self {
+        let lives = Lives::new(case, order);
         Self {
             case,
             gaps,
             order,
-            stock: Stock::new(case, gaps),
+            stock: Stock::new(case, gaps, &lives),
             present: Present::new(case),
-            lives: Lives::new(case, order),
+            lives,
             revision: 1,
             gap: 0,
             look: 0,
@@ -217,7 +218,7 @@ impl<'c, 'h> Search<'c, 'h> {
     /// Fills a gap with what is likeliest.
     fn fill(&mut self, number: usize) -> Result<(), Concern> {
         let gap = &self.gaps.gaps[number];
-        let options = self.stock.options(&self.present, &self.lives, self.order, gap);
+        let options = self.stock.options(&mut self.present, &self.lives, self.order, gap);
         self.steps += self.gaps.classes.len() as u64;
         let Some(first) = options.first().copied() else {
             self.clash(By::Operation(0), self.revision, Span::NONE, Clash::NoWriter);

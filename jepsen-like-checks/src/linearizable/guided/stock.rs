@@ -17,9 +17,11 @@ use super::case::{Case, Change};
 use super::gaps::{Class, ClassId, Gap, Gaps, Pool, PoolId};
 use super::keys::Span;
 use super::lives::Lives;
+use super::needs::Needs;
 use super::order::Order;
 use super::outlook::{Chance, Outlook};
 use super::present::Present;
+use super::script;
 use crate::history::Lease;
 
 /// What a contradiction has to do with: keys, each from a revision on.
@@ -69,6 +71,42 @@ fn is_served(change: Change<'_>, lives: &Lives, revision: i64) -> bool {
     }
 }
 
+/// The keys that a gap's write must take from their leases, because each of these was revoked, behind
+/// the revision if not in it, and a revoke behind it finds no keys.
+#[derive(Default)]
+struct Bound {
+    leases: Vec<Lease>,
+    keys: Span,
+}
+
+impl Bound {
+    fn new(present: &Present<'_>, gap: &Gap<'_>) -> Self {
+        let mut bound = Self::default();
+        for (_, lease) in &gap.revokes {
+            let Some(attached) = present.attached(*lease) else { continue };
+            bound.leases.push(*lease);
+            for key in attached.first().into_iter().chain(attached.last()) {
+                bound.keys = bound.keys.with(Span::one(*key));
+            }
+        }
+        bound
+    }
+
+    /// Whether a write of these keys reaches all of them.
+    fn is_within(&self, keys: Span) -> bool {
+        self.keys.is_empty() || self.keys.with(keys) == keys
+    }
+
+    /// Whether no other lease is left with keys when one ends.
+    fn is_freed_by(&self, pick: Pick) -> bool {
+        let ended = match pick {
+            Pick::Class(_) => return true,
+            Pick::Revoke { lease, .. } | Pick::Expiry(lease) => lease,
+        };
+        self.leases.iter().all(|lease| *lease == ended)
+    }
+}
+
 /// How a class ranks among those that may fill a gap; the smallest is tried first. Where nothing
 /// speaks for or against a write, a put is better spent than a delete, and a put of which many are
 /// left is better spent than a rare one.
@@ -78,6 +116,7 @@ pub(super) struct Stock<'c, 'h> {
     case: &'c Case<'h>,
     gaps: &'c Gaps<'h>,
     outlook: Outlook,
+    needs: Needs,
     /// How many members of each class are in force.
     used: Vec<usize>,
     /// And of each pool.
@@ -85,9 +124,10 @@ pub(super) struct Stock<'c, 'h> {
 }
 
 impl<'c, 'h> Stock<'c, 'h> {
-    pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>) -> Self {
+    pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>, lives: &Lives) -> Self {
         let (used, drawn) = (vec![0; gaps.classes.len()], vec![0; gaps.pools.len()]);
-        Self { case, gaps, outlook: Outlook::new(case, gaps), used, drawn }
+        let (outlook, needs) = (Outlook::new(case, gaps), Needs::new(case, lives));
+        Self { case, gaps, outlook, needs, used, drawn }
     }
 
     pub(super) fn change(&self, class: ClassId) -> Change<'h> {
@@ -111,14 +151,17 @@ impl<'c, 'h> Stock<'c, 'h> {
     /// What may fill a gap, the likeliest first.
     pub(super) fn options(
         &self,
-        present: &Present<'h>,
+        present: &mut Present<'h>,
         lives: &Lives,
         order: &Order,
         gap: &Gap<'h>,
     ) -> Vec<Pick> {
+        let bound = Bound::new(present, gap);
         let classes = self.gaps.classes.iter().zip(&self.used).enumerate();
         let spare = classes.filter(|(_, (class, used))| {
-            class.has_spare(gap.revision, **used) && is_served(class.change, lives, gap.revision)
+            bound.is_within(class.span)
+                && class.has_spare(gap.revision, **used)
+                && is_served(class.change, lives, gap.revision)
         });
         let spare = spare.map(|(id, _)| id);
         if gap.trace.is_some() {
@@ -126,7 +169,8 @@ impl<'c, 'h> Stock<'c, 'h> {
             return fits.map(Pick::Class).collect();
         }
         let mut options: Vec<(Chance, Pick)> = self.ends(present, lives, order, gap);
-        options.extend(self.ranked(present, gap, spare));
+        options.retain(|(_, pick)| bound.is_freed_by(*pick));
+        options.extend(self.ranked(present, lives, (gap, &bound), spare));
         // Sorted stably: an end that may be is likelier than a write that may be.
         options.sort_by_key(|(chance, _)| *chance);
         options.into_iter().map(|(_, pick)| pick).collect()
@@ -143,7 +187,8 @@ impl<'c, 'h> Stock<'c, 'h> {
         let possible =
             |lease: Lease| present.attached(lease).filter(|_| lives.can_use(lease, gap.revision));
         let chance = |lease: Lease| {
-            let attached = possible(lease)?.iter();
+            let can_end = self.needs.can_end(lease, gap.revision);
+            let attached = possible(lease).filter(|_| can_end)?.iter();
             let keys = attached.filter_map(|key| Some((*key, present.get(*key)?)));
             Some(self.outlook.end(gap.revision, keys)).filter(|chance| *chance < Chance::Never)
         };
@@ -152,17 +197,25 @@ impl<'c, 'h> Stock<'c, 'h> {
             let pick = Pick::Revoke { op: *op, lease: *lease };
             // Where it is possible, it is as good as sure: its answer says this revision. So it is
             // tried even if that contradicts a later answer, which then is what a reader is shown.
-            possible(*lease).filter(|_| !seen).map(|_| (Chance::Needed(0), pick))
+            possible(*lease).filter(|_| !seen).map(|_| (*lease, pick))
         });
-        let unasked = present.attaching().filter(|lease| !self.case.tenure.labels.contains(lease));
+        let asked: Vec<(Lease, Pick)> = asked.collect();
+        // Where the lease ended unasked and was granted again for the revoke behind it, the revoke
+        // can change places with the end: a lease without keys ends unseen.
+        let other = |lease: &Lease| {
+            let asked = asked.iter().any(|(asked, _)| asked == lease);
+            !asked && !self.case.tenure.labels.contains(lease)
+        };
+        let unasked = present.attaching().filter(other);
         let unasked = unasked.filter_map(|lease| Some((chance(lease)?, Pick::Expiry(lease))));
-        asked.chain(unasked).collect()
+        asked.iter().map(|(_, pick)| (Chance::Needed(0), *pick)).chain(unasked).collect()
     }
 
     fn ranked(
         &self,
-        present: &Present<'h>,
-        gap: &Gap<'h>,
+        present: &mut Present<'h>,
+        lives: &Lives,
+        (gap, bound): (&Gap<'h>, &Bound),
         spare: impl Iterator<Item = ClassId>,
     ) -> Vec<(Chance, Pick)> {
         let mut ranks: Vec<Rank> = Vec::new();
@@ -181,11 +234,35 @@ impl<'c, 'h> Stock<'c, 'h> {
         let left = |(class, left)| (Chance::Free, false, usize::MAX - left, class);
         ranks.extend(pools.into_values().map(left));
         for rank in &mut ranks {
-            rank.0 = self.outlook.chance(present, gap.revision, self.change(rank.3));
+            let change = self.change(rank.3);
+            rank.0 = match change {
+                Change::Txn(_) | Change::Keep(_) => {
+                    let chance = self.attempt(present, lives, (gap, bound), change);
+                    present.rewind(gap.revision);
+                    chance.unwrap_or(Chance::Never)
+                }
+                Change::Put { .. } | Change::Delete(_) | Change::End(_) => {
+                    self.outlook.chance(present, gap.revision, change)
+                }
+            };
         }
         ranks.retain(|rank| rank.0 < Chance::Never);
         ranks.sort_unstable();
         ranks.into_iter().map(|(chance, _, _, class)| (chance, Pick::Class(class))).collect()
+    }
+
+    /// The chance of a write whose effect depends on the state: the only way to know is to make it.
+    fn attempt(
+        &self,
+        present: &mut Present<'h>,
+        lives: &Lives,
+        (gap, bound): (&Gap<'h>, &Bound),
+        change: Change<'h>,
+    ) -> Option<Chance> {
+        let leases = script::attempt(self.case, present, gap.revision, change)?;
+        let served = leases.into_iter().all(|lease| lives.can_use(lease, gap.revision));
+        let freed = bound.leases.iter().all(|lease| present.attached(*lease).is_none());
+        (served && freed).then(|| self.outlook.made(present, gap.revision))
     }
 
     fn fits(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {

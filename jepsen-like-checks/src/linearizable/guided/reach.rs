@@ -1,0 +1,52 @@
+//! Which keys can change without an answer that says so.
+//!
+//! Not here: what answers rule out (`outlook.rs`).
+
+use super::case::{Case, Change};
+use super::keys::{KeyId, Span};
+use crate::history::{KeyRange, Request, TxnOperation};
+
+/// Visits the keys that an unknown write may put, and those that it may delete.
+pub(super) fn each_written(case: &Case<'_>, change: Change<'_>, see: &mut impl FnMut(Span, bool)) {
+    match change {
+        Change::Put { key, .. } => see(Span::one(key), true),
+        Change::Delete(span) => see(span, false),
+        Change::Keep(put) => see(case.keys.span(KeyRange::One(&put.key)), true),
+        Change::Txn(txn) => txn.operations().for_each(|operation| match operation {
+            TxnOperation::Put(put) => see(case.keys.span(KeyRange::One(&put.key)), true),
+            TxnOperation::DeleteRange(delete) => see(case.keys.span(delete.keys()), false),
+            TxnOperation::Range(_) | TxnOperation::Txn(_) => {}
+        }),
+        Change::End(_) => {}
+    }
+}
+
+/// The keys that some put may attach to a lease.
+pub(super) fn leased(case: &Case<'_>) -> Vec<KeyId> {
+    let mut keys = Vec::new();
+    if case.tenure.granted.is_empty() {
+        return keys;
+    }
+    for operation in case.operations {
+        match &operation.request {
+            Request::Put(put) if put.lease.is_some() => keys.extend(case.keys.number(&put.key)),
+            Request::Txn(txn) => keys.extend(txn.operations().filter_map(|inner| match inner {
+                TxnOperation::Put(put) if put.lease.is_some() => case.keys.number(&put.key),
+                TxnOperation::Put(_)
+                | TxnOperation::Range(_)
+                | TxnOperation::DeleteRange(_)
+                | TxnOperation::Txn(_) => None,
+            })),
+            Request::Put(_)
+            | Request::Range(_)
+            | Request::DeleteRange(_)
+            | Request::Compact(_)
+            | Request::LeaseGrant(_)
+            | Request::LeaseRevoke(_)
+            | Request::LeaseKeepAlive(_)
+            | Request::LeaseTimeToLive(_)
+            | Request::LeaseLeases(_) => {}
+        }
+    }
+    keys
+}
