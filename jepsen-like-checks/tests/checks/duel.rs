@@ -110,10 +110,31 @@ fn shapes() -> Vec<Shape> {
     ]
 }
 
-/// Both judges on legal histories of all shapes, and on corrupted ones.
-fn duel(seeds: std::ops::Range<u64>) -> (Tally, Tally) {
+/// Lost answers among leases and transactions: what fills a gap may depend on any key.
+fn tangles() -> Vec<Shape> {
+    let leases = Shape { leases: 300, expiries: 150, told: 500, unknown: 200, ..shapes()[0] };
+    let leases = Shape { operations: 18, clients: 4, keys: 2, ranges: 200, ..leases };
+    let txns = Shape { txns: 400, unknown: 300, operations: 16, keys: 2, ..shapes()[0] };
+    let both = Shape { txns: 250, ..leases };
+    vec![
+        leases,
+        Shape { told: 0, expiries: 250, writes: 800, ..leases },
+        Shape { told: 1000, expiries: 250, serializable: 0, ..leases },
+        Shape { leases: 500, unknown: 300, keys: 1, values: 1, ..leases },
+        txns,
+        Shape { txns: 800, values: 2, deletes: 400, ..txns },
+        Shape { txns: 500, keys: 4, clients: 8, pause: 10, ..txns },
+        both,
+        Shape { unknown: 400, operations: 14, writes: 800, ..both },
+        Shape { keys: 4, compactions: 100, operations: 25, unknown: 120, ..both },
+        Shape { told: 0, values: 2, deletes: 400, unknown: 300, ..both },
+    ]
+}
+
+/// Both judges on legal histories of some shapes, and on corrupted ones.
+fn duel(shapes: Vec<Shape>, seeds: std::ops::Range<u64>) -> (Tally, Tally) {
     let (mut legal, mut corrupted) = (Tally::default(), Tally::default());
-    for (number, shape) in shapes().into_iter().enumerate() {
+    for (number, shape) in shapes.into_iter().enumerate() {
         for seed in seeds.clone() {
             let history = generate::history(shape, seed);
             let what = format!("shape {number}, seed {seed}");
@@ -133,9 +154,16 @@ fn duel(seeds: std::ops::Range<u64>) -> (Tally, Tally) {
 
 #[test]
 fn judges_agree() {
-    let (legal, corrupted) = duel(0..700);
+    let (legal, corrupted) = duel(shapes(), 0..700);
     assert!(legal.both_legal > 6_000 && legal.took_effect > 3_500, "too easy: {legal:?}");
     assert!(corrupted.both_illegal > 2_500 && corrupted.both_legal > 1_500, "{corrupted:?}");
+}
+
+#[test]
+fn judges_agree_where_lost_answers_meet_leases_and_transactions() {
+    let (legal, corrupted) = duel(tangles(), 0..500);
+    assert!(legal.both_legal > 4_000 && legal.took_effect > 1_500, "too easy: {legal:?}");
+    assert!(corrupted.both_illegal > 1_500 && corrupted.both_legal > 1_000, "{corrupted:?}");
 }
 
 /// `SEEDS=100000 cargo test -p quorate-checks --release -- --ignored --nocapture soak`
@@ -143,7 +171,8 @@ fn judges_agree() {
 #[ignore = "takes as long as it is told to"]
 fn soak() {
     let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    duel(700..seeds.unwrap_or(10_000));
+    let all = shapes().into_iter().chain(tangles()).collect();
+    duel(all, 700..seeds.unwrap_or(10_000));
 }
 
 /// Histories that the search could never finish, with as many lost answers as a run full of faults
@@ -171,6 +200,37 @@ fn the_guided_judge_is_sure_of_large_histories() {
         assert!(counters.took_effect > 20 && counters.steps < 1_000_000, "seed {seed}: {counters}");
         let verdict = guided::judge(&mutate::forgetful(&history), Budget::default());
         assert!(matches!(verdict, Verdict::Illegal(_)), "seed {seed}: {verdict}");
+    }
+}
+
+/// The same, where leases end and transactions choose: a choice at one gap may be found wrong only
+/// many gaps later.
+#[test]
+fn the_guided_judge_is_sure_of_large_histories_with_leases_and_transactions() {
+    let shape = Shape {
+        clients: 20,
+        operations: 20_000,
+        keys: 200,
+        writes: 500,
+        deletes: 100,
+        ranges: 20,
+        serializable: 100,
+        unknown: 10,
+        refused: 5,
+        values: u64::MAX,
+        pause: 60,
+        txns: 150,
+        leases: 50,
+        expiries: 5,
+        told: 1000,
+        compactions: 1,
+    };
+    for seed in 0..6 {
+        let history = generate::history(shape, seed);
+        let verdict = guided::judge(&history, Budget::default());
+        let Verdict::Linearizable(counters) = verdict else { panic!("seed {seed}: {verdict}") };
+        println!("seed {seed}: {counters}");
+        assert!(counters.took_effect > 20 && counters.steps < 1_000_000, "seed {seed}: {counters}");
     }
 }
 
