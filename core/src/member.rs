@@ -112,6 +112,7 @@ pub struct Member {
     sight: (Term, Option<NodeId>),
     changes: u64,
     replies: Vec<Output>,
+    planted: Option<Bug>,
 }
 
 impl Config {
@@ -166,6 +167,7 @@ impl Member {
             sight: (Term(0), None),
             changes: 0,
             replies: Vec::new(),
+            planted,
         }
     }
 

@@ -23,6 +23,8 @@ use prost::Message as _;
 use super::Member;
 use crate::api::wire::Command;
 use crate::api::wire::command::Action;
+use crate::planted;
+use crate::planted::Bug;
 use crate::raft::Message;
 use crate::request::{self, requester_of};
 use crate::types::{NodeId, RequestId, Term};
@@ -33,7 +35,8 @@ impl Member {
         let genuine = requester_of(&command).filter(|id| id.member == from);
         let Some(id) = genuine else { return };
         if !self.leads_term(term) {
-            if self.admission.surely_missed(term, id) {
+            let missed = self.admission.surely_missed(term, id);
+            if missed || planted!(self.planted, Bug::ReturnedThoughTaken) {
                 self.raft.send(from, Message::Returned { term, command });
             }
         } else if !self.is_crowded() && is_sound(&command) && self.admission.admit(term, id) {

@@ -58,7 +58,11 @@ impl Chronicle {
             let revision = said::Revision(main);
             self.revealed.insert(main, said::Revealed { revision, events });
         }
-        let ended = |lease: &LeaseId| effects.facts.contains(&Fact::LeaseExpired(*lease));
+        // By whichever entry: a leader that revokes by itself ends a lease, too.
+        let ended = |lease: &LeaseId| {
+            let over = [Fact::LeaseExpired(*lease), Fact::LeaseRevoked(*lease)];
+            effects.facts.iter().any(|fact| over.contains(fact))
+        };
         let ended = ends.filter(ended).and_then(|id| said::Lease::new(id.0));
         let (at, revision) = (said::Micros(now), revision.map(said::Revision));
         self.lease_ends.extend(ended.map(|lease| said::LeaseEnd { lease, at, revision }));

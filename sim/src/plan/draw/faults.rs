@@ -27,6 +27,8 @@ enum Kind {
     Loss,
     Duplicate,
     Reorder,
+    /// What was said twice is heard again much later.
+    Echoes,
     Delay,
     Drift,
     Freeze,
@@ -89,7 +91,10 @@ impl Draw {
         let (mut kinds, share) = match self.profile {
             Profile::Swarm => (Vec::new(), self.pick(&[15, 30, 50])),
             Profile::Durable => (vec![Kind::AimedPower, Kind::AimedPower, Kind::Outage], 12),
-            Profile::Leaders => (vec![Kind::AimedCut, Kind::AimedCut, Kind::AimedCrash], 12),
+            Profile::Leaders => {
+                let kinds = [Kind::AimedCut, Kind::AimedCut, Kind::AimedCrash];
+                ([&kinds[..], &[Kind::Echoes, Kind::AimedStall]].concat(), 12)
+            }
             Profile::Stale => {
                 let kinds = [Kind::Isolate, Kind::AimedCut, Kind::AimedPause, Kind::Drift];
                 ([&kinds[..], &[Kind::Reorder]].concat(), 12)
@@ -149,6 +154,12 @@ impl Draw {
                 self.weather(at, 500_000, |target, rate, _| What::Duplicate(target, rate))
             }
             Kind::Reorder => self.weather(at, 500_000, What::Reorder),
+            Kind::Echoes => {
+                let lasts = self.span(election, 4 * SECOND);
+                self.add(When::At(at), lasts, What::Duplicate(Target::All, 500_000));
+                let late = self.span(election / 4, 2 * election);
+                (When::At(at), lasts, What::Reorder(Target::All, 200_000, late))
+            }
             Kind::Delay => self.weather(at, 200_000, What::Delay),
             Kind::Drift => {
                 let ppm = 100 * self.either_sign(10, 2_000);
