@@ -150,13 +150,13 @@ impl TxnRequest {
 
     /// All operations of both branches, at all depths, the transactions among them included.
     pub fn operations(&self) -> impl Iterator<Item = &TxnOperation> {
-        let mut rest: Vec<&TxnOperation> = self.failure.iter().rev().collect();
-        rest.extend(self.success.iter().rev());
+        let mut outer = self.success.iter().chain(&self.failure);
+        let mut inner: Vec<&TxnOperation> = Vec::new();
         std::iter::from_fn(move || {
-            let next = rest.pop()?;
+            let next = inner.pop().or_else(|| outer.next())?;
             if let TxnOperation::Txn(nested) = next {
-                rest.extend(nested.failure.iter().rev());
-                rest.extend(nested.success.iter().rev());
+                inner.extend(nested.failure.iter().rev());
+                inner.extend(nested.success.iter().rev());
             }
             Some(next)
         })

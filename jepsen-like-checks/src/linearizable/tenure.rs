@@ -37,16 +37,17 @@ impl Tenure {
         let operations = history.operations();
         let mut tenure = Self { granted: granted(operations), ..Self::default() };
         let named: BTreeSet<Lease> = tenure.granted.iter().map(|(lease, _)| *lease).collect();
-        let nameless = nameless(operations);
-        let used = operations.iter().flat_map(|operation| used(&operation.request));
-        let used: BTreeSet<Lease> = used.filter(|lease| !named.contains(lease)).collect();
+        let unnamed = || -> BTreeSet<Lease> {
+            let used = operations.iter().flat_map(|operation| used(&operation.request));
+            used.filter(|lease| !named.contains(lease)).collect()
+        };
         let recorded = operations.iter().any(|operation| {
             matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_))
         });
         if !recorded && history.lease_ends().is_empty() {
-            tenure.labels = used;
-        } else if let Some(invoked) = nameless {
-            tenure.stray = used.into_iter().map(|lease| (lease, invoked)).collect();
+            tenure.labels = unnamed();
+        } else if let Some(invoked) = nameless(operations) {
+            tenure.stray = unnamed().into_iter().map(|lease| (lease, invoked)).collect();
             tenure.granted.extend(&tenure.stray);
         }
         tenure
@@ -56,8 +57,11 @@ impl Tenure {
     /// says of leases that are mere labels says nothing.
     pub(super) fn telling(&self, operation: &Operation) -> Option<Refused> {
         let reason = telling(operation)?;
+        if reason != Refused::LeaseNotFound || self.labels.is_empty() {
+            return Some(reason);
+        }
         let label = used(&operation.request).iter().any(|lease| self.labels.contains(lease));
-        (!label || reason != Refused::LeaseNotFound).then_some(reason)
+        (!label).then_some(reason)
     }
 }
 
@@ -82,6 +86,25 @@ fn nameless(operations: &[Operation]) -> Option<Micros> {
             && matches!(operation.outcome, Outcome::Unknown { .. })
     });
     nameless.map(|operation| operation.invoked).min()
+}
+
+/// Whether a request needs a lease.
+pub(super) fn uses(request: &Request) -> bool {
+    match request {
+        Request::Put(put) => put.lease.is_some(),
+        Request::Txn(txn) => txn.operations().any(|operation| match operation {
+            TxnOperation::Put(put) => put.lease.is_some(),
+            TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => false,
+        }),
+        Request::LeaseRevoke(_) => true,
+        Request::Range(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => false,
+    }
 }
 
 /// The leases that a request needs.

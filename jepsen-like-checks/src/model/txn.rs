@@ -156,35 +156,32 @@ fn check_duplicates(list: &[TxnOperation]) -> Result<(), Refused> {
 fn written(list: &[TxnOperation]) -> Result<Written<'_>, Refused> {
     let mut all = Written::default();
     for operation in list {
-        let more = match operation {
-            TxnOperation::Put(put) => Written { puts: vec![&put.key], deletes: vec![] },
-            TxnOperation::DeleteRange(delete) => {
-                Written { puts: vec![], deletes: vec![delete.keys()] }
-            }
-            TxnOperation::Range(_) => continue,
+        match operation {
+            TxnOperation::Put(put) => all.add(&[&put.key], &[])?,
+            TxnOperation::DeleteRange(delete) => all.add(&[], &[delete.keys()])?,
+            TxnOperation::Range(_) => {}
             TxnOperation::Txn(nested) => {
                 let (mut one, mut other) = (written(&nested.success)?, written(&nested.failure)?);
                 one.puts.append(&mut other.puts);
                 one.deletes.append(&mut other.deletes);
-                one
+                all.add(&one.puts, &one.deletes)?;
             }
-        };
-        all.add(more)?;
+        }
     }
     Ok(all)
 }
 
 impl<'t> Written<'t> {
-    fn add(&mut self, more: Self) -> Result<(), Refused> {
+    fn add(&mut self, puts: &[&'t [u8]], deletes: &[KeyRange<'t>]) -> Result<(), Refused> {
         let clash = |puts: &[&[u8]], deletes: &[KeyRange<'_>]| {
             puts.iter().any(|key| deletes.iter().any(|keys| keys.contains(key)))
         };
-        let twice = more.puts.iter().any(|key| self.puts.contains(key));
-        if twice || clash(&self.puts, &more.deletes) || clash(&more.puts, &self.deletes) {
+        let twice = puts.iter().any(|key| self.puts.contains(key));
+        if twice || clash(&self.puts, deletes) || clash(puts, &self.deletes) {
             return Err(Refused::DuplicateKey);
         }
-        self.puts.extend(more.puts);
-        self.deletes.extend(more.deletes);
+        self.puts.extend(puts);
+        self.deletes.extend(deletes);
         Ok(())
     }
 }

@@ -18,7 +18,7 @@
 //! Not here: roles (`role.rs`), keys as numbers (`keys.rs`), order in time (`order.rs`), which maybe
 //! fills which revision (`gaps.rs`).
 
-use super::super::tenure::Tenure;
+use super::super::tenure::{self, Tenure};
 use super::super::{OrderFault, Rejection, Witness};
 use super::keys::{KeyId, Keys, Span};
 use super::role::{Role, possible};
@@ -27,7 +27,7 @@ use crate::history::{
     Micros, Operation, PutRequest, RangeRequest, RangeResponse, Request, TxnOperation, TxnRequest,
     TxnResponse, TxnResult,
 };
-use crate::model::txn;
+use crate::model::kv::Refused;
 
 /// What a write does to the store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -106,6 +106,14 @@ pub(super) struct Case<'h> {
     pub(super) looks: Vec<Look<'h>>,
     pub(super) maybes: Vec<Maybe<'h>>,
     pub(super) terms: Vec<Term>,
+    /// The role of each operation.
+    pub(super) roles: Vec<Role>,
+    /// The refusals that say something of the state: operations, and what they say.
+    pub(super) refused: Vec<(usize, Refused)>,
+    /// Operations that ask for a compaction.
+    pub(super) compactions: Vec<usize>,
+    /// Operations that ask for a lease, or need one.
+    pub(super) leasing: Vec<usize>,
     /// The highest revision in any header; 1 if there is none.
     pub(super) newest: i64,
 }
@@ -122,6 +130,10 @@ impl<'h> Case<'h> {
             looks: Vec::new(),
             maybes: Vec::new(),
             terms: Vec::new(),
+            roles: Vec::with_capacity(history.operations().len()),
+            refused: Vec::new(),
+            compactions: Vec::new(),
+            leasing: Vec::new(),
             newest: 1,
         };
         for (op, operation) in case.operations.iter().enumerate() {
@@ -179,7 +191,11 @@ impl<'h> Case<'h> {
     }
 
     fn add(&mut self, op: usize, operation: &'h Operation) -> Result<(), Box<Rejection>> {
-        let role = Role::of(operation);
+        let reason = self.tenure.telling(operation);
+        let role = Role::of(operation, reason);
+        self.roles.push(role);
+        self.refused.extend(reason.map(|reason| (op, reason)));
+        self.sort(op, &operation.request);
         if let Some(revision) = role.revision() {
             possible(operation, role)?;
             self.newest = self.newest.max(revision);
@@ -209,6 +225,16 @@ impl<'h> Case<'h> {
         Ok(())
     }
 
+    /// Notes what a request asks for, for those who look at few kinds of requests.
+    fn sort(&mut self, op: usize, request: &Request) {
+        if matches!(request, Request::Compact(_)) {
+            self.compactions.push(op);
+        }
+        if matches!(request, Request::LeaseGrant(_)) || tenure::uses(request) {
+            self.leasing.push(op);
+        }
+    }
+
     fn term(&mut self, op: usize, operation: &Operation) {
         let (lease, begins) = match operation.exchange() {
             Some(Exchange::LeaseGrant(_, told)) => (told.lease, true),
@@ -221,7 +247,7 @@ impl<'h> Case<'h> {
 
     /// Notes the states that an answer shows; `present` is the one that it does not name.
     fn look(&mut self, op: usize, operation: &'h Operation, present: i64) {
-        let wrote = matches!(Role::of(operation), Role::Write(_));
+        let wrote = matches!(self.roles[op], Role::Write(_));
         let mut look = |at: i64, span, claim| self.looks.push(Look { at, op, span, claim });
         let Some(exchange) = operation.exchange() else { return };
         match exchange {
@@ -270,10 +296,7 @@ impl<'h> Case<'h> {
                 let span = self.keys.span(delete.keys());
                 Some((Change::Delete(span), span))
             }
-            Request::Txn(txn) => {
-                txn::check(txn).ok()?;
-                Some((Change::Txn(txn), self.keys.hull(txn)))
-            }
+            Request::Txn(txn) => Some((Change::Txn(txn), self.keys.hull(txn))),
             Request::Range(_)
             | Request::Compact(_)
             | Request::LeaseGrant(_)

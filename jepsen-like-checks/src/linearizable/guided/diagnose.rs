@@ -12,7 +12,6 @@ use super::case::{By, Case};
 use super::claims::{Clash, Held};
 use super::gaps::{Trace, each_shown};
 use super::present::Present;
-use super::role::Role;
 use crate::history::{
     ByteString, KeyValue, Lease, Operation, Outcome, PutRequest, RangeRequest, Request, Response,
     Revision, TxnOperation,
@@ -40,12 +39,11 @@ pub(super) fn no_writer(
         let op = case.witness(By::Operation(op));
         return ContentFault { op, at: Revision(revision), flaw }.into();
     }
-    let sees = |operation: &&Operation| Role::of(operation).revision() >= Some(revision);
-    let first = case
-        .operations
-        .iter()
-        .filter(sees)
-        .min_by_key(|operation| (Role::of(operation).revision(), operation.returned()));
+    let seen = case.operations.iter().zip(&case.roles);
+    let first = seen
+        .filter(|(_, role)| role.revision() >= Some(revision))
+        .min_by_key(|(operation, role)| (role.revision(), operation.returned()))
+        .map(|(operation, _)| operation);
     let told = || case.ends.iter().find(|end| end.revision >= Some(Revision(revision)));
     let witness = first.map(Witness::from).or_else(|| told().map(Witness::from));
     let witness = witness.expect("gaps end at the newest revision of an answer");

@@ -72,13 +72,14 @@ const MOST: usize = 6;
 impl Lives {
     pub(super) fn new(case: &Case<'_>, order: &Order) -> Self {
         let mut maybe: HashMap<Lease, Vec<Maybe>> = HashMap::new();
-        for (op, operation) in case.operations.iter().enumerate() {
+        for op in &case.leasing {
+            let operation = &case.operations[*op];
             let (Request::LeaseGrant(_), Outcome::Unknown { .. }) =
                 (&operation.request, &operation.outcome)
             else {
                 continue;
             };
-            let grant = Maybe { place: order.floor(op), invoked: operation.invoked };
+            let grant = Maybe { place: order.floor(*op), invoked: operation.invoked };
             match tenure::grants(operation) {
                 Some(lease) => maybe.entry(lease).or_default().push(grant),
                 // Each lease that it may have made is one that no other grant names.

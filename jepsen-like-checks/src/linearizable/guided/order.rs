@@ -20,7 +20,7 @@
 use super::super::{OrderFault, Rejection};
 use super::case::{By, Case};
 use super::role::Role;
-use crate::history::{Micros, Operation, Request, Revision};
+use crate::history::{Micros, Request, Revision};
 use crate::model::kv::Refused;
 
 /// A place on the line: a revision, and whether it is behind the write of it.
@@ -101,9 +101,7 @@ pub(super) fn check(case: &Case<'_>) -> Result<Order, Box<Rejection>> {
     // Both take a sort of everything, and few histories have anybody who asks.
     let revoked = case.terms.iter().any(|term| !term.begins);
     let seen = if revoked { seen(&returns) } else { Vec::new() };
-    let compacted =
-        |operation: &Operation| case.tenure.telling(operation) == Some(Refused::Compacted);
-    let asked = case.operations.iter().any(compacted);
+    let asked = case.refused.iter().any(|(_, reason)| *reason == Refused::Compacted);
     let ceilings = if asked { ceilings(case, &begins) } else { Vec::new() };
     Ok(Order { floors, seen, ceilings })
 }
@@ -125,7 +123,7 @@ fn ceilings(case: &Case<'_>, begins: &[Begin]) -> Vec<(Micros, i64)> {
     let mut lowest = i64::MAX;
     let mut ceilings = Vec::with_capacity(begins.len());
     for begin in begins.iter().rev() {
-        match Role::of(&case.operations[begin.op]) {
+        match case.roles[begin.op] {
             Role::Write(revision) => lowest = lowest.min(revision - 1),
             Role::Read(revision) => lowest = lowest.min(revision),
             Role::Stale(_) | Role::Future(_) | Role::Maybe | Role::Silent => {}
@@ -140,7 +138,7 @@ fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {
     let mut returns = Vec::with_capacity(case.operations.len());
     let mut begins = Vec::with_capacity(case.operations.len());
     for (op, operation) in case.operations.iter().enumerate() {
-        let role = Role::of(operation);
+        let role = case.roles[op];
         if let (Some(revision), Some(at)) = (role.revision(), operation.returned()) {
             // A revoke may have made its revision, so it need not be behind the write of it.
             let makes = matches!(operation.request, Request::LeaseRevoke(_));
@@ -166,7 +164,7 @@ fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {
 /// Holds an operation against the highest place that had returned before it began.
 fn pushed(case: &Case<'_>, highest: &Return, op: usize) -> Result<(), Box<Rejection>> {
     let (earlier, later) = (|| case.witness(highest.by), || case.witness(By::Operation(op)));
-    let fault = match Role::of(&case.operations[op]) {
+    let fault = match case.roles[op] {
         Role::Write(revision) if (Place { revision, read: false }) < highest.place => {
             if highest.place.read {
                 OrderFault::ReadFromFuture { read: earlier(), write: later() }

@@ -27,8 +27,8 @@ pub(super) fn leased(case: &Case<'_>) -> Vec<KeyId> {
     if case.tenure.granted.is_empty() {
         return keys;
     }
-    for operation in case.operations {
-        match &operation.request {
+    for op in &case.leasing {
+        match &case.operations[*op].request {
             Request::Put(put) if put.lease.is_some() => keys.extend(case.keys.number(&put.key)),
             Request::Txn(txn) => keys.extend(txn.operations().filter_map(|inner| match inner {
                 TxnOperation::Put(put) if put.lease.is_some() => case.keys.number(&put.key),

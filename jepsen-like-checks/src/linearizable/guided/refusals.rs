@@ -55,8 +55,8 @@ pub(super) fn check(case: &Case<'_>, order: &Order) -> Result<(), Box<Rejection>
     let looks = old_looks(case, &answered)?;
     // Most histories have no refusal that needs it.
     let speakers = LazyCell::new(|| Speakers::new(case));
-    for (op, operation) in case.operations.iter().enumerate() {
-        let Some(reason) = case.tenure.telling(operation) else { continue };
+    for (op, reason) in &case.refused {
+        let operation = &case.operations[*op];
         let unjust = match reason {
             Refused::Compacted => !was_compacted(operation, order, &marks, &looks),
             Refused::LeaseNotFound => is_surely_alive(case, &speakers, operation),
@@ -70,8 +70,8 @@ pub(super) fn check(case: &Case<'_>, order: &Order) -> Result<(), Box<Rejection>
             | Refused::DuplicateKey => false,
         };
         if unjust {
-            let witness = case.witness(By::Operation(op));
-            return Err(OrderFault::NoReason(witness, reason).into());
+            let witness = case.witness(By::Operation(*op));
+            return Err(OrderFault::NoReason(witness, *reason).into());
         }
     }
     Ok(())
@@ -79,7 +79,8 @@ pub(super) fn check(case: &Case<'_>, order: &Order) -> Result<(), Box<Rejection>
 
 /// The compactions that did or may take place, by mark.
 fn marks(case: &Case<'_>) -> Vec<Mark> {
-    let mark = |(op, operation): (usize, &Operation)| {
+    let mark = |op: &usize| {
+        let (op, operation) = (*op, &case.operations[*op]);
         let Request::Compact(compact) = &operation.request else { return None };
         if matches!(operation.outcome, Outcome::Refused { .. }) || compact.revision.0 < 0 {
             return None;
@@ -92,7 +93,7 @@ fn marks(case: &Case<'_>) -> Vec<Mark> {
             returned: operation.returned(),
         })
     };
-    let mut marks: Vec<Mark> = case.operations.iter().enumerate().filter_map(mark).collect();
+    let mut marks: Vec<Mark> = case.compactions.iter().filter_map(mark).collect();
     marks.sort_by_key(|mark| mark.mark);
     marks
 }
@@ -140,7 +141,7 @@ fn old_looks(case: &Case<'_>, answered: &[Mark]) -> Result<Vec<OldLook>, Box<Rej
     firsts.reverse();
     for look in &case.looks {
         let operation = &case.operations[look.op];
-        let role = Role::of(operation);
+        let role = case.roles[look.op];
         let (Some(revision), Claim::Range(asked, _)) = (role.revision(), look.claim) else {
             continue;
         };
@@ -273,7 +274,8 @@ struct Speakers<'h>(HashMap<Lease, Said<'h>>);
 impl<'h> Speakers<'h> {
     fn new(case: &Case<'h>) -> Self {
         let mut speakers: HashMap<Lease, Said<'h>> = HashMap::new();
-        for operation in case.operations {
+        for op in &case.leasing {
+            let operation = &case.operations[*op];
             if let Some(lease) = tenure::grants(operation) {
                 speakers.entry(lease).or_default().grants.push(operation);
             }

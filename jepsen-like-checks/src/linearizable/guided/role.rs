@@ -2,7 +2,7 @@
 //!
 //! Not here: what it says exactly (`case.rs`, `claims.rs`).
 
-use super::super::{OrderFault, Rejection, Witness, telling};
+use super::super::{OrderFault, Rejection, Witness};
 use crate::history::{
     Exchange, Operation, Outcome, PutRequest, Request, Response, Revision, TxnOperation, TxnResult,
     changed,
@@ -29,7 +29,8 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub(super) fn of(operation: &Operation) -> Self {
+    /// The role of an operation, and what its refusal says of the state if it is refused.
+    pub(super) fn of(operation: &Operation, reason: Option<Refused>) -> Self {
         let request = &operation.request;
         match &operation.outcome {
             Outcome::Ok { response, .. } => {
@@ -42,7 +43,7 @@ impl Role {
                     Self::Read(revision)
                 }
             }
-            Outcome::Refused { .. } => match (telling(operation), request) {
+            Outcome::Refused { .. } => match (reason, request) {
                 (Some(Refused::FutureRevision), Request::Range(range)) => {
                     range.revision.map_or(Self::Silent, |asked| Self::Future(asked.0))
                 }
@@ -53,7 +54,7 @@ impl Role {
             },
             Outcome::Unknown { .. } => match request {
                 Request::Put(_) | Request::DeleteRange(_) => Self::Maybe,
-                Request::Txn(txn) if !txn.is_read_only() => Self::Maybe,
+                Request::Txn(txn) if !txn.is_read_only() && txn::check(txn).is_ok() => Self::Maybe,
                 // Grants and compactions make no revision; a revoke does what the lease's own end
                 // does, which is reckoned with anyway.
                 Request::Txn(_)
