@@ -38,8 +38,15 @@ impl Tenure {
         let mut tenure = Self { granted: granted(operations), ..Self::default() };
         let named: BTreeSet<Lease> = tenure.granted.iter().map(|(lease, _)| *lease).collect();
         let unnamed = || -> BTreeSet<Lease> {
-            let used = operations.iter().flat_map(|operation| used(&operation.request));
-            used.filter(|lease| !named.contains(lease)).collect()
+            let mut unnamed = BTreeSet::new();
+            for operation in operations {
+                each_used(&operation.request, &mut |lease| {
+                    if !named.contains(&lease) {
+                        unnamed.insert(lease);
+                    }
+                });
+            }
+            unnamed
         };
         let recorded = operations.iter().any(|operation| {
             matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_))
@@ -90,44 +97,33 @@ fn nameless(operations: &[Operation]) -> Option<Micros> {
 
 /// Whether a request needs a lease.
 pub(super) fn uses(request: &Request) -> bool {
-    match request {
-        Request::Put(put) => put.lease.is_some(),
-        Request::Txn(txn) => txn.operations().any(|operation| match operation {
-            TxnOperation::Put(put) => put.lease.is_some(),
-            TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => false,
-        }),
-        Request::LeaseRevoke(_) => true,
-        Request::Range(_)
-        | Request::DeleteRange(_)
-        | Request::Compact(_)
-        | Request::LeaseGrant(_)
-        | Request::LeaseKeepAlive(_)
-        | Request::LeaseTimeToLive(_)
-        | Request::LeaseLeases(_) => false,
-    }
+    let mut uses = false;
+    each_used(request, &mut |_| uses = true);
+    uses
 }
 
 /// The leases that a request needs.
 pub(super) fn used(request: &Request) -> Vec<Lease> {
+    let mut leases = Vec::new();
+    each_used(request, &mut |lease| leases.push(lease));
+    leases
+}
+
+fn each_used(request: &Request, see: &mut impl FnMut(Lease)) {
     match request {
-        Request::Put(put) => put.lease.into_iter().collect(),
-        Request::Txn(txn) => {
-            let puts = txn.operations().filter_map(|operation| match operation {
-                TxnOperation::Put(put) => put.lease,
-                TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => {
-                    None
-                }
-            });
-            puts.collect()
-        }
-        Request::LeaseRevoke(revoke) => vec![revoke.lease],
+        Request::Put(put) => put.lease.into_iter().for_each(see),
+        Request::Txn(txn) => txn.operations().for_each(|operation| match operation {
+            TxnOperation::Put(put) => put.lease.into_iter().for_each(&mut *see),
+            TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => {}
+        }),
+        Request::LeaseRevoke(revoke) => see(revoke.lease),
         Request::Range(_)
         | Request::DeleteRange(_)
         | Request::Compact(_)
         | Request::LeaseGrant(_)
         | Request::LeaseKeepAlive(_)
         | Request::LeaseTimeToLive(_)
-        | Request::LeaseLeases(_) => Vec::new(),
+        | Request::LeaseLeases(_) => {}
     }
 }
 

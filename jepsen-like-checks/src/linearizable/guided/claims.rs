@@ -78,7 +78,7 @@ pub(super) fn write<'h>(
     let Write { revision, change, span, .. } = *write;
     match (operation, change) {
         (Some((Request::Put(asked), Some(Response::Put(told)))), _) => {
-            put(case, present, revision, asked, told)
+            put(case, present, (revision, span.from), asked, told)
         }
         (
             Some((Request::DeleteRange(asked), Some(Response::DeleteRange(told)))),
@@ -108,11 +108,10 @@ pub(super) fn write<'h>(
 fn put<'h>(
     case: &Case<'h>,
     present: &mut Present<'h>,
-    revision: i64,
+    (revision, key): (i64, KeyId),
     asked: &'h PutRequest,
     told: &'h PutResponse,
 ) -> Result<(), Clash<'h>> {
-    let key = case.keys.number(&asked.key).expect("the key of an answered put has a number");
     let held = present.get(key);
     let shown = held.filter(|_| asked.prev_kv).map(|pair| (key, pair));
     same(case, shown, told.prev_kv.as_ref(), false).map_err(prev_kv)?;
@@ -151,7 +150,9 @@ impl<'h> Txn<'_, 'h> {
     fn one(&mut self, asked: &'h TxnOperation, told: &'h TxnResult) -> Result<(), Clash<'h>> {
         let header = match (asked, told) {
             (TxnOperation::Put(asked), TxnResult::Put(told)) => {
-                put(self.case, self.present, self.base + 1, asked, told)?;
+                let key = self.case.keys.number(&asked.key);
+                let key = key.expect("the key of an answered put has a number");
+                put(self.case, self.present, (self.base + 1, key), asked, told)?;
                 self.wrote = true;
                 told.revision
             }

@@ -50,6 +50,8 @@ pub(super) struct Outlook {
     ending: bool,
     keys: Vec<KeyId>,
     known: Vec<Known>,
+    /// For each number, how many of `keys` are below it.
+    below: Vec<usize>,
     /// How many more facts are kept. Without one the outlook is dimmer, never wrong.
     room: usize,
 }
@@ -71,12 +73,13 @@ impl Outlook {
             keys.dedup();
         }
         let known = keys.iter().map(|_| Known::default()).collect();
+        let below = below(&keys, case.keys.len());
         let ends = case.writes.iter().filter_map(|write| match write.change {
             Change::End(lease) => Some((write.revision, lease)),
             Change::Put { .. } | Change::Delete(_) | Change::Txn(_) | Change::Keep(_) => None,
         });
         let (ends, ending) = (ends.collect(), !case.tenure.granted.is_empty());
-        let mut outlook = Self { hidden, ends, ending, keys, known, room: ROOM };
+        let mut outlook = Self { hidden, ends, ending, keys, known, below, room: ROOM };
         if !outlook.keys.is_empty() {
             outlook.learn(case, gaps);
             outlook.offer(case, gaps);
@@ -298,8 +301,9 @@ impl Outlook {
     }
 
     fn places(&self, span: Span) -> Range<usize> {
-        let from = self.keys.partition_point(|key| *key < span.from);
-        from..self.keys.partition_point(|key| *key < span.to).max(from)
+        let below = |key: KeyId| self.below[key.min(self.below.len() - 1)];
+        let from = below(span.from);
+        from..below(span.to).max(from)
     }
 
     fn place(&self, gap: i64) -> Place<'_> {
@@ -307,7 +311,7 @@ impl Outlook {
     }
 
     fn known(&self, key: KeyId) -> Option<&Known> {
-        self.keys.binary_search(&key).ok().map(|place| &self.known[place])
+        self.known[self.places(Span::one(key))].first()
     }
 
     /// The chance of a change at a gap, when `present` is the state before it.
@@ -384,4 +388,14 @@ impl Outlook {
     pub(super) fn forbids(&self, gap: i64, keys: Span) -> bool {
         self.known[self.places(keys)].iter().any(|known| known.is_untouched(gap))
     }
+}
+
+/// For each number up to that of all keys, how many of some sorted keys are below it.
+fn below(keys: &[KeyId], all: usize) -> Vec<usize> {
+    let mut place = 0;
+    let count = |number: KeyId| {
+        place += usize::from(keys.get(place).is_some_and(|key| *key < number));
+        place
+    };
+    (0..=all).map(count).collect()
 }

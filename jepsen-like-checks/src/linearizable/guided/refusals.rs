@@ -53,12 +53,13 @@ pub(super) fn check(case: &Case<'_>, order: &Order) -> Result<(), Box<Rejection>
     let answered: Vec<Mark> = marks.iter().copied().filter(|mark| mark.at.is_some()).collect();
     ascending(case, &answered)?;
     let looks = old_looks(case, &answered)?;
+    let ceilings = ceilings(&answered);
     // Most histories have no refusal that needs it.
     let speakers = LazyCell::new(|| Speakers::new(case));
     for (op, reason) in &case.refused {
         let operation = &case.operations[*op];
         let unjust = match reason {
-            Refused::Compacted => !was_compacted(operation, order, &marks, &looks),
+            Refused::Compacted => !was_compacted(operation, order, (&marks, &ceilings), &looks),
             Refused::LeaseNotFound => is_surely_alive(case, &speakers, operation),
             Refused::LeaseExists => is_surely_dead(case, &speakers, operation),
             Refused::EmptyKey
@@ -174,8 +175,26 @@ fn old_looks(case: &Case<'_>, answered: &[Mark]) -> Result<Vec<OldLook>, Box<Rej
     Ok(looks)
 }
 
+/// Invocations of compactions, sorted, each with the highest mark that can have been there before
+/// it and all after it.
+fn ceilings(answered: &[Mark]) -> Vec<(Micros, i64)> {
+    let mut ceilings: Vec<_> = answered.iter().map(|mark| (mark.invoked, mark.mark - 1)).collect();
+    ceilings.sort_unstable();
+    let mut lowest = i64::MAX;
+    for (_, ceiling) in ceilings.iter_mut().rev() {
+        lowest = lowest.min(*ceiling);
+        *ceiling = lowest;
+    }
+    ceilings
+}
+
 /// Whether some compaction can be the reason for a refusal.
-fn was_compacted(operation: &Operation, order: &Order, marks: &[Mark], looks: &[OldLook]) -> bool {
+fn was_compacted(
+    operation: &Operation,
+    order: &Order,
+    (marks, ceilings): (&[Mark], &[(Micros, i64)]),
+    looks: &[OldLook],
+) -> bool {
     let least = match &operation.request {
         // A read is refused below the mark, a compaction at it, too.
         Request::Range(range) => range.revision.map_or(0, |asked| asked.0) + 1,
@@ -194,8 +213,8 @@ fn was_compacted(operation: &Operation, order: &Order, marks: &[Mark], looks: &[
     let ceiling = order.ceiling(returned);
     let later = looks.partition_point(|look| look.invoked <= returned);
     let still_shown = looks.get(later).map_or(i64::MAX, |look| look.lowest);
-    let later_marks = marks.iter().filter(|mark| mark.at.is_some() && mark.invoked > returned);
-    let still_new = later_marks.map(|mark| mark.mark - 1).min().unwrap_or(i64::MAX);
+    let later = ceilings.partition_point(|(invoked, _)| *invoked <= returned);
+    let still_new = ceilings.get(later).map_or(i64::MAX, |(_, lowest)| *lowest);
     marks[marks.partition_point(|mark| mark.mark < least)..].iter().any(|mark| {
         mark.invoked <= returned
             && mark.at.unwrap_or(mark.mark) <= ceiling
