@@ -39,11 +39,11 @@ pub(super) fn no_writer(
         let op = case.witness(By::Operation(op));
         return ContentFault { op, at: Revision(revision), flaw }.into();
     }
-    let seen = case.operations.iter().zip(&case.roles);
-    let first = seen
-        .filter(|(_, role)| role.revision() >= Some(revision))
-        .min_by_key(|(operation, role)| (role.revision(), operation.returned()))
-        .map(|(operation, _)| operation);
+    let seen = case.roles.iter().filter_map(|role| role.revision());
+    let lowest = seen.filter(|seen| *seen >= revision).min();
+    let showing = case.roles.iter().zip(case.operations);
+    let showing = showing.filter(|(role, _)| lowest.is_some() && role.revision() == lowest);
+    let first = showing.map(|(_, operation)| operation).min_by_key(|showing| showing.returned());
     let told = || case.ends.iter().find(|end| end.revision >= Some(Revision(revision)));
     let witness = first.map(Witness::from).or_else(|| told().map(Witness::from));
     let witness = witness.expect("gaps end at the newest revision of an answer");

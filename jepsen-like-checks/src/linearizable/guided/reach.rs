@@ -21,6 +21,13 @@ pub(super) fn each_written(case: &Case<'_>, change: Change<'_>, see: &mut impl F
     }
 }
 
+/// The least span that holds all keys that an unknown write may change.
+pub(super) fn hull(case: &Case<'_>, change: Change<'_>) -> Span {
+    let mut hull = Span::NONE;
+    each_written(case, change, &mut |keys, _| hull = hull.with(keys));
+    hull
+}
+
 /// The keys that some put may attach to a lease.
 pub(super) fn leased(case: &Case<'_>) -> Vec<KeyId> {
     let mut keys = Vec::new();

@@ -21,6 +21,7 @@ use super::needs::Needs;
 use super::order::Order;
 use super::outlook::{Chance, Outlook};
 use super::present::Present;
+use super::reach;
 use super::script;
 use crate::history::Lease;
 
@@ -117,6 +118,8 @@ pub(super) struct Stock<'c, 'h> {
     gaps: &'c Gaps<'h>,
     outlook: Outlook,
     needs: Needs,
+    /// A span that holds all keys that each class can change.
+    written: Vec<Span>,
     /// How many members of each class are in force.
     used: Vec<usize>,
     /// And of each pool.
@@ -127,7 +130,8 @@ impl<'c, 'h> Stock<'c, 'h> {
     pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>, lives: &Lives) -> Self {
         let (used, drawn) = (vec![0; gaps.classes.len()], vec![0; gaps.pools.len()]);
         let (outlook, needs) = (Outlook::new(case, gaps), Needs::new(case, lives));
-        Self { case, gaps, outlook, needs, used, drawn }
+        let written = gaps.classes.iter().map(|class| reach::hull(case, class.change)).collect();
+        Self { case, gaps, outlook, needs, written, used, drawn }
     }
 
     pub(super) fn change(&self, class: ClassId) -> Change<'h> {
@@ -157,13 +161,13 @@ impl<'c, 'h> Stock<'c, 'h> {
         gap: &Gap<'h>,
     ) -> Vec<Pick> {
         let bound = Bound::new(present, gap);
-        let classes = self.gaps.classes.iter().zip(&self.used).enumerate();
-        let spare = classes.filter(|(_, (class, used))| {
-            bound.is_within(class.span)
-                && class.has_spare(gap.revision, **used)
+        // Most gaps of a revoke are its own, and few classes reach the keys that it took.
+        let within = self.written.iter().enumerate().filter(|(_, keys)| bound.is_within(**keys));
+        let spare = within.map(|(id, _)| id).filter(|id| {
+            let class = &self.gaps.classes[*id];
+            class.has_spare(gap.revision, self.used[*id])
                 && is_served(class.change, lives, gap.revision)
         });
-        let spare = spare.map(|(id, _)| id);
         if gap.trace.is_some() {
             let fits = spare.filter(|id| self.fits(gap, &self.gaps.classes[*id]));
             return fits.map(Pick::Class).collect();
