@@ -22,42 +22,46 @@ const STEP: u64 = 20 * MILLI;
 /// Millionths in a thousandth.
 const THOUSANDTH: u64 = 1000;
 
+/// An invariant that does not hold, and what shows it.
+type Broken = (Invariant, Finding);
+
 /// Holds every watch to its guarantees.
 pub fn watches(history: &History, counters: &mut Counters) -> Result<(), Violation> {
-    match watch::check(history) {
-        Ok(seen) => {
-            counters.add(Counter::EventsConfirmed, seen.confirmed as u64);
-            counters.add(Counter::EventsRequired, seen.required as u64);
-            counters.add(Counter::BirthsChecked, seen.creations as u64);
-            counters.add(Counter::PairsBefore, seen.prev_kvs as u64);
-            Ok(())
-        }
-        Err(fault) => Violation::of(guarantee(fault.guarantee), fault.to_string()),
-    }
+    let seen = check_watches(history).map_err(violation)?;
+    counters.add(Counter::EventsConfirmed, seen.confirmed as u64);
+    counters.add(Counter::EventsRequired, seen.required as u64);
+    counters.add(Counter::BirthsChecked, seen.creations as u64);
+    counters.add(Counter::PairsBefore, seen.prev_kvs as u64);
+    Ok(())
 }
 
 /// Holds every lease to its time.
 pub fn leases(history: &History, plan: &Plan, counters: &mut Counters) -> Result<(), Violation> {
-    match lease::check(history, bounds(plan)) {
-        Ok(seen) => {
-            counters.add(Counter::LeaseEndsTimed, seen.deaths as u64);
-            counters.add(Counter::RenewalsChecked, seen.renewals as u64);
-            counters.add(Counter::LeaseReads, seen.reads as u64);
-            counters.add(Counter::LeaseRemovals, seen.removals as u64);
-            Ok(())
-        }
-        Err(fault) => Violation::of(rule(fault.rule), fault.to_string()),
-    }
+    let seen = check_leases(history, plan).map_err(violation)?;
+    counters.add(Counter::LeaseEndsTimed, seen.deaths as u64);
+    counters.add(Counter::RenewalsChecked, seen.renewals as u64);
+    counters.add(Counter::LeaseReads, seen.reads as u64);
+    counters.add(Counter::LeaseRemovals, seen.removals as u64);
+    Ok(())
 }
 
 /// What of it does not hold.
-pub fn broken(history: &History, plan: &Plan) -> Option<(Invariant, Finding)> {
-    if let Err(fault) = watch::check(history) {
-        return Some((guarantee(fault.guarantee), Finding::Watch(fault)));
-    }
+pub fn broken(history: &History, plan: &Plan) -> Option<Broken> {
+    check_watches(history).err().or_else(|| check_leases(history, plan).err())
+}
+
+fn check_watches(history: &History) -> Result<watch::Counters, Broken> {
+    watch::check(history).map_err(|fault| (guarantee(fault.guarantee), Finding::Watch(fault)))
+}
+
+fn check_leases(history: &History, plan: &Plan) -> Result<lease::Counters, Broken> {
     let bounds = bounds(plan);
-    let fault = lease::check(history, bounds).err()?;
-    Some((rule(fault.rule), Finding::Lease(fault, bounds)))
+    let told = |fault: Box<lease::Fault>| (rule(fault.rule), Finding::Lease(fault, bounds));
+    lease::check(history, bounds).map_err(told)
+}
+
+fn violation((invariant, finding): Broken) -> Violation {
+    Violation { invariant, what: finding.to_string() }
 }
 
 /// A lease ends early by as much as some clock is fast, or jumps ahead. Slow ones, and such that
