@@ -39,22 +39,20 @@ impl Draw {
     /// other; and one may be left alone until it is about to end, and then be revoked and granted
     /// again.
     pub(super) fn sequel(&mut self, client: u8, request: &Request) -> Vec<(Micros, Request)> {
-        match *request {
-            Request::Revoke(lease) if self.chance(60) => {
-                vec![(MILLI, Request::Grant { lease, ttl: self.pick(&TTLS) })]
-            }
-            Request::TimeToLive { .. } if self.profile == Profile::Leases => {
-                let lease = Lease::Id(FIRST_OF_A_CLIENT + i64::from(client));
-                let grant = Request::Grant { lease, ttl: 1 };
-                let life = SECOND + self.span(0, 600 * MILLI);
-                vec![
-                    (MILLI, grant.clone()),
-                    (life, Request::Revoke(lease)),
-                    (MILLI, Request::Grant { lease, ttl: 6 }),
-                ]
-            }
-            _ => Vec::new(),
+        if let Request::Revoke(lease) = *request
+            && self.chance(60)
+        {
+            return vec![(MILLI, Request::Grant { lease, ttl: self.pick(&TTLS) })];
         }
+        if matches!(request, Request::TimeToLive { .. }) && self.profile == Profile::Leases {
+            let lease = Lease::Id(FIRST_OF_A_CLIENT + i64::from(client));
+            return vec![
+                (MILLI, Request::Grant { lease, ttl: 1 }),
+                (SECOND + self.span(0, 600 * MILLI), Request::Revoke(lease)),
+                (MILLI, Request::Grant { lease, ttl: 6 }),
+            ];
+        }
+        Vec::new()
     }
 
     /// One of the few.
