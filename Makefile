@@ -49,8 +49,9 @@ sim: ## run one seed and tell its story (SEED=1 ENGINE=madsim|raw BUG=name PLAN=
 shrink: ## take out of a failing plan what it can do without (SEED=1 | PLAN=file; BUG=name OUT=file)
 	$(SIMULATE) shrink $(if $(PLAN),--plan $(PLAN),--seed $(SEED)) $(if $(BUG),--bug $(BUG)) $(if $(OUT),--out $(OUT))
 
+sweep: ENGINE = raw
 sweep: ## run many seeds (SEEDS=1..1000 ENGINE=raw|madsim BUG=name)
-	$(SIMULATE) sweep --seeds $(SEEDS) --engine $(if $(filter command,$(firstword $(origin ENGINE))),$(ENGINE),raw) $(if $(BUG),--bug $(BUG))
+	$(SIMULATE) sweep --seeds $(SEEDS) --engine $(ENGINE) $(if $(BUG),--bug $(BUG))
 
 bugs: ## build with planted bugs, find every one of them, and shrink what found it (BUG=name: only this)
 	$(PLANTED) cargo run --release -q -p quorate-sim -- bugs $(if $(BUG),--bug $(BUG))
