@@ -200,9 +200,9 @@ bugs! {
     /// Raft paper figure 13, step 6. Caught by: the member's own checks (J2); nothing acknowledged
     /// before it is durable.
     SnapshotOverNewerLog = "snapshot-over-newer-log",
-    /// A deposed leader returns a forward though it took a copy of it before: the origin forwards it
-    /// again, to the next leader. Takes: a forward that the network repeats, one copy on each side of
-    /// a change of leader. Caught by: no request is applied twice.
+    /// A deposed leader returns a forward though it took a copy of it before: the origin forwards
+    /// it again, to the next leader. Takes: a forward that the network repeats, one copy on each
+    /// side of a change of leader. Caught by: no request is applied twice.
     ReturnedThoughTaken = "returned-though-taken",
 }
 

@@ -14,8 +14,8 @@
 //! - T1. While it hands over, a leader appends nothing: what the target holds stays the whole log.
 //! - T2. A hand-over ends within an election timeout.
 //!
-//! Not here: what becomes of proposals meanwhile (`member.rs`), who asks for it, and who waits for
-//! the outcome (`member/moves.rs`).
+//! Not here: what becomes of proposals meanwhile (`member/forwards.rs`), who asks for it, and who
+//! waits for the outcome (`member/moves.rs`).
 
 use super::{Message, Raft, Reliance, Role};
 use crate::planted;
