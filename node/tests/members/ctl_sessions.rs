@@ -3,11 +3,7 @@
 //! How they are run and compared is told in `common/session.rs`. More of what the installed etcdctl
 //! has not got is in `ctl_against_etcd.rs`, watches are in `ctl_watch.rs`.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod common;
-
-use common::session::{Servers, Session, compare, compare_servers};
+use crate::common::session::{Session, compare, compare_servers};
 
 /// The words behind `|` and at the ends of lines.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
@@ -16,7 +12,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn keys() {
-    compare("keys", Servers::Both, |run| {
+    compare("keys", |run| {
         for line in lines(
             "put a 1 | put a 2 --prev-kv | put ab x | put b --ignore-value | put b y | put a 3
              get a | get a --prefix | get a c | get b --from-key | get nothing | get a --rev 3
@@ -109,7 +105,7 @@ fn transactions(run: &mut Session) {
 
 #[test]
 fn transactions_line_by_line() {
-    compare("transactions_line_by_line", Servers::Both, transactions);
+    compare("transactions_line_by_line", transactions);
 }
 
 /// etcdctl crashes on these.
@@ -142,7 +138,7 @@ fn transactions_of_3_6() {
 
 #[test]
 fn compaction() {
-    compare("compaction", Servers::Both, |run| {
+    compare("compaction", |run| {
         for line in lines(
             "put a 1 | put a 2 | put b 1 | del b | put a 3
              compaction | compaction a | compaction 1 2 | compaction 0x5 | compaction 99999
@@ -159,7 +155,7 @@ fn compaction() {
 
 #[test]
 fn leases() {
-    compare("leases", Servers::Both, |run| {
+    compare("leases", |run| {
         let granted = run.ctl("lease grant 600");
         let lease = granted.split_whitespace().nth(1).unwrap().to_owned();
         let of_this = |line: &str| line.replace("ID", &lease);
@@ -193,7 +189,7 @@ fn leases() {
 
 #[test]
 fn leases_in_time() {
-    compare("leases_in_time", Servers::Both, |run| {
+    compare("leases_in_time", |run| {
         let grant = |run: &mut Session| {
             let granted = run.ctl("lease grant 3");
             let lease = granted.split_whitespace().nth(1).unwrap().to_owned();
@@ -222,7 +218,7 @@ fn leases_in_time() {
 
 #[test]
 fn members() {
-    compare("members", Servers::Both, |run| {
+    compare("members", |run| {
         for line in lines(
             "member list | member list -w json | mem l -w json | endpoint health -w json
              endpoint health --cluster -w json | member | endpoint | member nonsense
@@ -235,7 +231,7 @@ fn members() {
 
 #[test]
 fn leaders() {
-    compare("leaders", Servers::Both, |run| {
+    compare("leaders", |run| {
         let members = run.ask("member list");
         let id = members.split(',').next().unwrap().to_owned();
         run.formats(&format!("move-leader {id}"));
@@ -249,7 +245,7 @@ fn leaders() {
 /// Without `--cluster`: etcdctl 3.4 would call the member by a name that HTTP/2 does not allow.
 #[test]
 fn hashes() {
-    compare("hashes", Servers::Both, |run| {
+    compare("hashes", |run| {
         for line in lines(
             "put a 1 | put b 2 | put a 3 | del b | put c 1
              endpoint hashkv -w json | endpoint hashkv --rev 3 -w json | endpoint hashkv --rev 99

@@ -3,10 +3,6 @@
 //!
 //! Building that crate needs `protoc`, so this test is only built with `--features etcd-client`.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod common;
-
 use std::time::Duration;
 
 use etcd_client::{
@@ -15,8 +11,8 @@ use etcd_client::{
     WatchOptions,
 };
 
-use common::Server;
-use common::etcd::Etcd;
+use crate::common::Server;
+use crate::common::etcd::Etcd;
 
 /// A member of etcd that is empty, and a client of it; `None` if etcd is not installed.
 async fn etcd() -> Option<(Etcd, Client)> {

@@ -2,11 +2,7 @@
 //!
 //! How the sessions are run and compared is told in `common/session.rs`.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod common;
-
-use common::session::{Servers, Session, compare, compare_servers};
+use crate::common::session::{Session, compare, compare_servers};
 
 /// Changes of every kind, from revision 2 to 8.
 fn history(run: &mut Session) {
@@ -18,7 +14,7 @@ fn history(run: &mut Session) {
 
 #[test]
 fn history_in_every_format() {
-    compare("history_in_every_format", Servers::Both, |run| {
+    compare("history_in_every_format", |run| {
         history(run);
         // The lines that tell of it in each format, with and without what was before.
         let formats = [("simple", 12, 18), ("json", 1, 1), ("fields", 32, 50)];
@@ -45,7 +41,7 @@ fn history_in_every_format() {
 
 #[test]
 fn live_changes() {
-    compare("live_changes", Servers::Both, |run| {
+    compare("live_changes", |run| {
         history(run);
         for format in ["simple", "json", "fields"] {
             let mut stream = run.start(&format!("watch -i -w {format}"));
@@ -76,7 +72,7 @@ fn live_changes() {
 
 #[test]
 fn typed_commands() {
-    compare("typed_commands", Servers::Both, |run| {
+    compare("typed_commands", |run| {
         history(run);
         for line in [
             "",
@@ -123,7 +119,7 @@ fn typed_commands() {
 
 #[test]
 fn programs() {
-    compare("programs", Servers::Both, |run| {
+    compare("programs", |run| {
         history(run);
         let show = "env|grep${IFS}^ETCD_WATCH|sort";
         let stream = run.start(&format!("watch a --rev 2 -- sh -c {show}"));
@@ -141,7 +137,7 @@ fn programs() {
 
 #[test]
 fn refusals_and_ends() {
-    compare("refusals_and_ends", Servers::Both, |run| {
+    compare("refusals_and_ends", |run| {
         history(run);
         for line in [
             "watch",
@@ -196,7 +192,7 @@ fn progress_that_comes_by_itself() {
 /// After each cut the watchers go on where they were: nothing is missed, nothing is told twice.
 #[test]
 fn broken_connections() {
-    compare("broken_connections", Servers::Both, |run| {
+    compare("broken_connections", |run| {
         run.ctl("put a 0");
         let proxy = run.proxy();
         let mut stream = run.start_behind(&proxy, "watch -i");

@@ -5,10 +5,6 @@
 //! 3.4; what later versions changed (WA-16: no progress before all is told; negative starts) is not
 //! asked here.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod common;
-
 use quorate_core::api::etcdserverpb::request_op::Request as Op;
 use quorate_core::api::etcdserverpb::watch_request::RequestUnion;
 use quorate_core::api::etcdserverpb::{
@@ -16,9 +12,9 @@ use quorate_core::api::etcdserverpb::{
     WatchCreateRequest, WatchProgressRequest, WatchResponse,
 };
 
-use common::etcd::Etcd;
-use common::watch::{Stream, from, one, prefix};
-use common::{Client, Server};
+use crate::common::etcd::Etcd;
+use crate::common::watch::{Stream, from, one, prefix};
+use crate::common::{Client, Server};
 
 /// One of the two servers, with one stream.
 struct Party {

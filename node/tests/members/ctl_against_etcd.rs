@@ -6,15 +6,11 @@
 //!
 //! Without an installed etcd there is nothing to compare with: the test says so and passes.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-mod common;
-
-use common::etcd::{Etcd, free_address};
+use crate::common::etcd::{Etcd, free_address};
 
 impl Etcd {
     fn etcdctl(&self, args: &[&str]) -> Command {

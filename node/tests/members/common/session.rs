@@ -26,15 +26,6 @@ const SOON: Duration = Duration::from_secs(20);
 /// How long a stream is watched for telling more than that.
 const A_WHILE: Duration = Duration::from_millis(200);
 
-/// Which servers a session is run on.
-#[derive(Clone, Copy)]
-pub enum Servers {
-    /// The genuine one: this compares the programs.
-    Etcd,
-    /// Ours, too: this compares the servers.
-    Both,
-}
-
 /// One server, whichever it is, until it is dropped.
 enum AnyServer {
     Etcd(Etcd),
@@ -48,33 +39,24 @@ pub struct Session {
     transcript: Vec<(String, String)>,
 }
 
-/// Runs a session with both programs and compares what they showed, step by step.
-pub fn compare(name: &str, servers: Servers, session: fn(&mut Session)) {
-    let servers = match servers {
-        Servers::Etcd => [false].as_slice(),
-        Servers::Both => &[false, true],
-    };
-    compare_runs(name, &[&["etcdctl"], &QUORATE], servers, session);
+/// Runs a session with both programs on both servers and compares what they showed, step by step.
+pub fn compare(name: &str, session: fn(&mut Session)) {
+    compare_runs(name, &[&["etcdctl"], &QUORATE], session);
 }
 
 /// The same for what the installed etcdctl cannot do: ours alone, on both servers.
 pub fn compare_servers(name: &str, session: fn(&mut Session)) {
-    compare_runs(name, &[&QUORATE], &[false, true], session);
+    compare_runs(name, &[&QUORATE], session);
 }
 
 const QUORATE: [&str; 2] = [env!("CARGO_BIN_EXE_quorate"), "ctl"];
 
-fn compare_runs(
-    name: &str,
-    programs: &[&'static [&'static str]],
-    servers: &[bool],
-    session: fn(&mut Session),
-) {
+fn compare_runs(name: &str, programs: &[&'static [&'static str]], session: fn(&mut Session)) {
     if !etcd::is_installed(name) {
         return;
     }
     let mut runs = Vec::new();
-    for is_ours in servers.iter().copied() {
+    for is_ours in [false, true] {
         for program in programs.iter().copied() {
             let title = format!("{program:?} on {}", if is_ours { "Quorate" } else { "etcd" });
             runs.push((title, std::thread::spawn(move || Session::run(program, is_ours, session))));

@@ -1,14 +1,10 @@
 //! A cluster of one, as a client and an operator see it.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Server, ended, quorate};
+use crate::common::{Server, ended, quorate};
 use quorate_core::api::etcdserverpb::{PutRequest, RangeRequest, TxnRequest};
 use tonic::Code;
 

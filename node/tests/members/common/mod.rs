@@ -2,9 +2,8 @@
 //!
 //! Not here: what is tested.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-
 pub mod etcd;
+pub mod ports;
 pub mod proxy;
 pub mod session;
 pub mod watch;
@@ -12,7 +11,6 @@ pub mod watch;
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -29,6 +27,7 @@ use etcdserverpb::cluster_client::ClusterClient;
 use etcdserverpb::kv_client::KvClient;
 use etcdserverpb::lease_client::LeaseClient;
 use etcdserverpb::maintenance_client::MaintenanceClient;
+use ports::free_port;
 
 #[allow(missing_docs, unused_qualifications, clippy::all)]
 pub mod etcdserverpb {
@@ -57,7 +56,7 @@ impl Server {
 
     /// The members of one cluster, not yet started.
     pub fn cluster(size: usize) -> Vec<Self> {
-        let ports = free_ports(2 * size);
+        let ports: Vec<u16> = (0..2 * size).map(|_| free_port()).collect();
         let url = |port: &u16| format!("http://127.0.0.1:{port}");
         let peers: Vec<String> = ports[..size].iter().map(url).collect();
         let list = peers.iter().enumerate().map(|(n, url)| format!("m{n}={url}"));
@@ -202,13 +201,6 @@ pub fn wait<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(begin.elapsed() < SOON, "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// Ports that were free a moment ago.
-pub fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
 /// Every file below a directory with a hash of its content: what differs shall fit on a screen.

@@ -1,13 +1,9 @@
 //! Leases of real members: they live as long as they are kept alive, through whichever member and
 //! across leaders that are killed; then they end, and their keys with them.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Client, SOON, Server};
+use crate::common::{Client, SOON, Server};
 use quorate_core::api::etcdserverpb::{
     LeaseGrantRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
     LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest,

@@ -1,14 +1,10 @@
 //! Debian's etcdctl (3.4) with endpoints that are URLs, against this server. Some of its commands send
 //! the URL where HTTP/2 has a host.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::process::Command;
 
-use common::etcd::is_installed;
-use common::{Server, wait};
+use crate::common::etcd::is_installed;
+use crate::common::{Server, wait};
 
 /// What the genuine etcdctl says; its error, if it fails.
 fn etcdctl(endpoints: &[&str], words: &[&str]) -> Result<String, String> {

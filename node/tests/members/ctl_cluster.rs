@@ -1,15 +1,11 @@
 //! `quorate ctl` and `etcdctl` with three members of Quorate: leaders that are moved, and watches
 //! and leases that outlive the member that served them.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-use common::{SOON, Server, etcd, wait};
+use crate::common::{SOON, Server, etcd, wait};
 
 fn running_cluster() -> Vec<Server> {
     let mut servers = Server::cluster(3);

@@ -1,14 +1,10 @@
 //! Watches of a real server: live and from the past, slow and many, on followers, across a restart,
 //! without a leader and at the end.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::watch::{Stream, from, one, prefix};
-use common::{Client, SOON, Server};
+use crate::common::watch::{Stream, from, one, prefix};
+use crate::common::{Client, SOON, Server};
 use quorate_core::api::etcdserverpb::watch_request::RequestUnion;
 use quorate_core::api::etcdserverpb::{
     WatchCancelRequest, WatchCreateRequest, WatchProgressRequest,

@@ -3,9 +3,10 @@
 //! Without an installed etcd there is nothing to compare with: a test says so and passes.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use super::ports::free_port;
 
 /// A flag that both servers take: watchers who asked for it are told soon how far they are.
 pub const SOON_PROGRESS: &str = "--experimental-watch-progress-notify-interval=500ms";
@@ -87,5 +88,5 @@ pub fn is_installed(test: &str) -> bool {
 
 /// An address on which nothing listened a moment ago.
 pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    format!("127.0.0.1:{}", free_port())
 }

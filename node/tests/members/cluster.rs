@@ -1,15 +1,11 @@
 //! Three members: they agree, they survive each other, and without a quorum they say so.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Client, SOON, Server};
+use crate::common::{Client, SOON, Server, wait};
 use quorate_core::api::etcdserverpb::RangeRequest;
 use tonic::Code;
 
@@ -187,7 +183,7 @@ async fn members_of_another_cluster_are_not_listened_to() {
     let mut stranger = stranger.arg("--initial-cluster-token=other").spawn().unwrap();
     members[0].wait_ready();
     let log = || members[0].log() + &members[1].log();
-    common::wait("the refusal", || log().contains("cluster ID mismatch").then_some(()));
+    wait("the refusal", || log().contains("cluster ID mismatch").then_some(()));
     stranger.kill().unwrap();
     stranger.wait().unwrap();
     assert_eq!(members[0].client().await.members().await.unwrap().len(), 3);

@@ -1,14 +1,10 @@
 //! Leadership that is handed around under load: no client of any member loses a put to it.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Client, SOON, Server};
+use crate::common::{Client, SOON, Server};
 use quorate_core::api::etcdserverpb::MoveLeaderRequest;
 
 /// How often leadership changes hands.

@@ -7,10 +7,6 @@
 //!
 //! What 3.6 alone answers is held against its definition in `core/tests/store_history.rs`.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod common;
-
 use bytes::Bytes;
 use quorate_core::api::etcdserverpb::request_op::Request as Op;
 use quorate_core::api::etcdserverpb::{
@@ -20,11 +16,11 @@ use quorate_core::api::etcdserverpb::{
 use quorate_core::random::Random;
 use tonic::transport::{Channel, Endpoint};
 
-use common::Server;
-use common::etcd::Etcd;
-use common::etcdserverpb::kv_client::KvClient;
-use common::etcdserverpb::lease_client::LeaseClient;
-use common::etcdserverpb::maintenance_client::MaintenanceClient;
+use crate::common::Server;
+use crate::common::etcd::Etcd;
+use crate::common::etcdserverpb::kv_client::KvClient;
+use crate::common::etcdserverpb::lease_client::LeaseClient;
+use crate::common::etcdserverpb::maintenance_client::MaintenanceClient;
 
 /// One of the two servers.
 struct Party {

@@ -1,16 +1,12 @@
 //! What a member refuses to start with: it names the thing, says what would be right, leaves with
 //! an exit code that scripts can read, and overwrites nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use common::{Server, ended, files, quorate};
+use crate::common::{Server, ended, files, quorate, wait};
 
 fn refused(flags: &[&str]) -> (Option<i32>, String) {
     let mut command = quorate();
@@ -134,7 +130,7 @@ fn flags_of_another_cluster_lose_against_the_data() {
     assert!(server.stop("TERM").success());
     let mut command = server.command();
     let mut child = command.arg("--initial-cluster-token=other").spawn().unwrap();
-    common::wait("health", || std::net::TcpStream::connect(&server.client_url[7..]).ok());
+    wait("health", || std::net::TcpStream::connect(&server.client_url[7..]).ok());
     assert_eq!(server.get("/health?serializable=true").0, 200);
     child.kill().unwrap();
     child.wait().unwrap();

@@ -1,17 +1,13 @@
 //! A member that comes back when the others have discarded what it needs: it is refilled while the
 //! load goes on, and however often it is killed meanwhile.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Client, SOON, Server, wait};
+use crate::common::{Client, SOON, Server, wait};
 use tokio::task::JoinHandle;
 
 /// Bytes of a value: enough of them make a snapshot of many parts.

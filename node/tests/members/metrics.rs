@@ -1,13 +1,9 @@
 //! Metrics about leases: they say what happened, in the words of etcd, and each member counts its own.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::etcd::Etcd;
-use common::{Client, Server, http_get, wait};
+use crate::common::etcd::Etcd;
+use crate::common::{Client, Server, http_get, wait};
 use quorate_core::api::etcdserverpb::{
     LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest,
 };
