@@ -76,6 +76,9 @@ impl ConsensusThread {
     /// The disk is the slowest, so it begins first.
     fn pass_on(&mut self, round: Round) {
         log_round(&round);
+        for base in round.writes.iter().filter_map(|write| write.discard) {
+            tracing::info!(through = %base, "discarded the head of the log");
+        }
         self.writes.push_all(round.writes);
         self.peers.send(&round.sends);
         self.work.push_all(Work::of(round.install, round.apply));

@@ -12,14 +12,18 @@ use tokio::task::JoinHandle;
 
 /// Bytes of a value: enough of them make a snapshot of many parts.
 const VALUE: usize = 8 << 10;
+/// How long members wait before they elect a leader by themselves: long for a busy machine, too.
+const ELECTION: Duration = Duration::from_secs(4);
+/// What a member says of a snapshot that has replaced its store, in memory and on disk.
+const INSTALLED: &str = "installed a snapshot";
+const STORED: &str = "stored a snapshot";
 /// Pairs before the member goes.
 const PAIRS: usize = 1500;
 
-async fn started() -> Vec<Server> {
+async fn started(flags: &[&str]) -> Vec<Server> {
     let members = Server::cluster(3).into_iter();
-    let flags =
-        |member: Server| member.with("--snapshot-count=20").with("--snapshot-catchup-entries=10");
-    let mut members: Vec<Server> = members.map(flags).collect();
+    let with = |member| flags.iter().fold(member, |member: Server, flag| member.with(flag));
+    let mut members: Vec<Server> = members.map(with).collect();
     members.iter_mut().for_each(Server::start);
     members.iter().for_each(Server::wait_ready);
     members
@@ -64,6 +68,29 @@ fn has_file(member: &Server, ending: &str) -> bool {
     files.flatten().any(|file| file.file_name().to_string_lossy().ends_with(ending))
 }
 
+/// Waits until the two others have discarded all that the third, which is down, may have got. They
+/// sync their stores every 3 s, and discard what they need no more.
+async fn leave_behind(members: &[Server]) {
+    for member in &members[..2] {
+        let reached = member.client().await.status().await.unwrap().raft_index;
+        wait("the log's head to be discarded", || (discarded(member) > reached).then_some(()));
+    }
+}
+
+/// The newest index that is not in the log any more, by what the member says; 0 if it is silent.
+fn discarded(member: &Server) -> u64 {
+    let log = member.log();
+    let through = log.rsplit_once("discarded the head of the log through=");
+    through.map_or(0, |(_, rest)| rest.split('@').next().unwrap().parse().unwrap())
+}
+
+/// Starts a member and kills it when it has come so far.
+fn kill_at(member: &mut Server, moment: &str, reached: fn(&Server) -> bool) {
+    member.start();
+    wait(moment, || reached(member).then_some(()));
+    member.kill();
+}
+
 /// Every member has applied and holds the same.
 async fn assert_equal(members: &[Server]) {
     let begin = Instant::now();
@@ -84,7 +111,7 @@ async fn assert_equal(members: &[Server]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_behind_the_log_is_refilled_under_load_and_under_kills() {
-    let mut members = started().await;
+    let mut members = started(&["--snapshot-count=20", "--snapshot-catchup-entries=10"]).await;
     // A follower goes: the load would wait for an election otherwise.
     let last = (leader(&members).await + 1) % 3;
     members.swap(last, 2);
@@ -100,20 +127,20 @@ async fn a_member_behind_the_log_is_refilled_under_load_and_under_kills() {
     members[2].kill();
     let stop = Arc::new(AtomicBool::new(false));
     let writers = [load(client, "one", &stop), load(members[1].client().await, "other", &stop)];
-    // The others sync their stores every 3 s, and discard what they need no more.
-    tokio::time::sleep(Duration::from_secs(5)).await;
 
-    for (moment, reached) in MOMENTS {
-        members[2].start();
-        wait(moment, || reached(&members[2]).then_some(()));
-        members[2].kill();
-    }
+    leave_behind(&members).await;
+    kill_at(&mut members[2], "a part of a snapshot", |member| has_file(member, ".tmp"));
+    kill_at(&mut members[2], "another part", |member| has_file(member, ".tmp"));
+    kill_at(&mut members[2], "a whole snapshot", |member| has_file(member, ".snap"));
+    // At its next start it installs what it has got. Only then does it need another one.
+    leave_behind(&members).await;
+    let replaced = |member: &Server| member.log().contains(INSTALLED);
+    kill_at(&mut members[2], "the store to be replaced", replaced);
+    leave_behind(&members).await;
+    let before = members[2].log().len();
     members[2].start();
-    let ended = ["installing a snapshot again, which was cut short", "stored a snapshot"];
-    let has_ended = || ended.iter().any(|line| members[2].log().contains(line));
-    wait("an installation", || has_ended().then_some(()));
+    wait("an installation", || members[2].log()[before..].contains(STORED).then_some(()));
     wait("the file to go", || (!has_file(&members[2], ".snap")).then_some(()));
-    tokio::time::sleep(Duration::from_millis(300)).await;
     stop.store(true, Ordering::Relaxed);
     let mut acknowledged = Vec::new();
     for writer in writers {
@@ -133,28 +160,18 @@ async fn a_member_behind_the_log_is_refilled_under_load_and_under_kills() {
     assert_equal(&members).await;
 }
 
-type Moment = fn(&Server) -> bool;
-
-/// When the member is killed.
-const MOMENTS: [(&str, Moment); 4] = [
-    ("a part of a snapshot", |member| has_file(member, ".tmp")),
-    ("another part", |member| has_file(member, ".tmp")),
-    ("a whole snapshot", |member| has_file(member, ".snap")),
-    ("the store to be replaced", |member| member.log().contains("installed a snapshot")),
-];
-
 /// A member that is told to stop does not leave the others without a leader.
 #[tokio::test]
 async fn a_leader_that_stops_hands_over_first() {
-    let mut members = started().await;
+    let mut members = started(&[&format!("--election-timeout={}", ELECTION.as_millis())]).await;
     let leader = leader(&members).await;
     let former = members[leader].client().await.status().await.unwrap().leader;
     assert!(members[leader].stop("TERM").success());
     assert!(members[leader].log().contains("handed leadership over"));
-    // No election timeout (1 s) passes: the other two have a leader at once.
+    // No election timeout passes: the other two have a leader at once.
     let survivor = members[(leader + 1) % 3].client().await;
     let begin = Instant::now();
     survivor.put("a", "2").await.unwrap();
-    assert!(begin.elapsed() < Duration::from_millis(700), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < ELECTION, "{:?}", begin.elapsed());
     assert_ne!(survivor.status().await.unwrap().leader, former);
 }
