@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::etcd::{Etcd, free_address};
+use crate::common::wait;
 
 impl Etcd {
     fn etcdctl(&self, args: &[&str]) -> Command {
@@ -322,7 +323,17 @@ fn alarms(etcd: &Etcd) {
         }
     }
     etcd.assert_same(&["put", "one", "more"]);
-    etcd.assert_same(&["endpoint", "status", "-w", "json"]);
+    // etcd writes behind its answers, in turns of 100 ms: the size of its file must have come to rest.
+    let status = ["endpoint", "status", "-w", "json"];
+    let mut before = String::new();
+    wait("the size to settle", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let size = output_of(etcd.etcdctl(&status));
+        let is_settled = size == before;
+        before = size;
+        is_settled.then_some(())
+    });
+    etcd.assert_same(&status);
     let output = etcd.quorate(&["endpoint", "health"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     let reason = "is unhealthy: failed to commit proposal: Active Alarm(s): NOSPACE \n";

@@ -12,6 +12,8 @@ use tokio::task::JoinHandle;
 
 /// Bytes of a value: enough of them make a snapshot of many parts.
 const VALUE: usize = 8 << 10;
+/// Between two puts of a writer: a load that goes on, and leaves the processor to other tests.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How long members wait before they elect a leader by themselves: long for a busy machine, too.
 const ELECTION: Duration = Duration::from_secs(4);
 /// What a member says of a snapshot that has replaced its store, in memory and on disk.
@@ -53,10 +55,10 @@ fn load(client: Client, name: &'static str, stop: &Arc<AtomicBool>) -> JoinHandl
                 break;
             }
             let key = format!("{name}/{n}");
-            match client.put(&key, "under load").await {
-                Ok(_) => acknowledged.push(key),
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            if client.put(&key, "under load").await.is_ok() {
+                acknowledged.push(key);
             }
+            tokio::time::sleep(PAUSE).await;
         }
         acknowledged
     })
