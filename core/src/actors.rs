@@ -110,6 +110,13 @@ impl Consensus {
         round
     }
 
+    /// Whether an [`Input::Applied`] without facts should be handed in at once
+    /// ([`Member::awaits_store`]).
+    #[must_use]
+    pub fn awaits_store(&self) -> bool {
+        self.member.awaits_store()
+    }
+
     /// What invariants and metrics may look at.
     #[must_use]
     pub fn view(&self) -> View {

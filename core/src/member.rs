@@ -230,6 +230,14 @@ impl Member {
         View { pending: self.pending.len(), leases: self.leases.counts(), ..self.raft.view() }
     }
 
+    /// Whether something goes on only when the store has applied more. If nothing does, an
+    /// [`Input::Applied`] without facts changes nothing that anybody would notice, and a driver
+    /// may hand it in with the next input.
+    #[must_use]
+    pub fn awaits_store(&self) -> bool {
+        self.raft.awaits_store() || self.reads.await_store() || self.leases_await_store()
+    }
+
     fn on_tick(&mut self, ticks: Ticks) {
         self.now.0 += ticks.0;
         self.raft.tick(ticks);

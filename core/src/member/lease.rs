@@ -178,6 +178,13 @@ impl Member {
         rounds.wants_to_ask() || (ready && !self.raft.is_handing_over())
     }
 
+    /// Whether anything about leases goes on only when the store has applied more.
+    pub(super) fn leases_await_store(&self) -> bool {
+        let Leases { rounds, calls, clocks, .. } = &self.leases;
+        let begins = self.raft.leads() && !clocks.reigns(self.raft.term());
+        begins || rounds.await_store() || calls.await_store()
+    }
+
     fn act_for_leases(&mut self) {
         if self.leases.clocks.wants_look(self.now) && !self.is_crowded() {
             self.look_at_leases();

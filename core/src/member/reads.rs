@@ -88,6 +88,11 @@ impl Reads {
         readable
     }
 
+    /// Whether a read waits for the store to catch up.
+    pub fn await_store(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Forgets a read whose time is over. Whether it was one.
     pub fn forget(&mut self, n: u64) -> bool {
         let before = self.waiting.len() + self.asked.len();

@@ -217,6 +217,11 @@ impl Log {
         self.entries.range(from..to).cloned().collect()
     }
 
+    /// Whether entries could go to the store that have not.
+    pub fn has_applicable(&self) -> bool {
+        self.applying < self.committed.min(self.durable)
+    }
+
     /// Forgets the entries up to `index`. Returns the new base.
     pub fn discard(&mut self, index: Index) -> LogId {
         assert!(index <= self.applying, "L4: {index} was not handed to the store");

@@ -309,6 +309,12 @@ impl Raft {
         }
     }
 
+    /// Whether entries wait until the store has applied those before them.
+    #[must_use]
+    pub fn awaits_store(&self) -> bool {
+        self.log.has_applicable()
+    }
+
     /// Reads that were confirmed since the last call: apply that far, then read.
     pub fn take_confirmed(&mut self) -> Vec<(Reader, Index)> {
         core::mem::take(&mut self.confirmed)

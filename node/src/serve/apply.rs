@@ -25,7 +25,7 @@ use quorate_core::types::{LogId, RequestId};
 
 use crate::serve::courier::Parcels;
 use crate::serve::hub::Errand;
-use crate::serve::mailbox::{Line, Mailbox, Rest};
+use crate::serve::mailbox::{Haste, Line, Mailbox, Rest};
 use crate::serve::replica::Replica;
 use crate::serve::storage::Task;
 
@@ -80,7 +80,7 @@ impl ApplyThread {
         let (mut due, mut sweep) = (None, Some(Instant::now()));
         loop {
             let until = [due, sweep].into_iter().flatten().min();
-            if self.work.take(&mut work, until, Rest::Sleep) == Line::Closed {
+            if self.work.take(&mut work, until, Rest::SLEEP) == Line::Closed {
                 break;
             }
             for item in work.drain(..) {
@@ -136,7 +136,9 @@ impl ApplyThread {
         self.replica.waiters.answer(effects.answers);
         self.image.push(effects.rows);
         effects.facts.iter().for_each(|fact| self.replica.metrics.count_fact(fact));
-        self.replica.inbox.push(Input::Applied { id: applied, facts: effects.facts });
+        let haste = if effects.facts.is_empty() { Haste::Quiet } else { Haste::Pressing };
+        let input = Input::Applied { id: applied, facts: effects.facts };
+        self.replica.inbox.push_with(input, haste);
         if !effects.held.is_empty() {
             self.replica.hold_back(|held| held.append(effects.held));
             self.hurry(removed);

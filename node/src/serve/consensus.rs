@@ -57,7 +57,8 @@ impl ConsensusThread {
         let mut inputs = Vec::new();
         let mut gathering = Gathering::new();
         loop {
-            let (until, rest) = gathering.rest(clock.next);
+            let (until, patient) = gathering.rest(clock.next);
+            let rest = Rest { patient, quiet: self.consensus.awaits_store() };
             if replica.inbox.take(&mut inputs, Some(until), rest) == Line::Closed {
                 break;
             }
@@ -106,15 +107,15 @@ impl Gathering {
         Self { asked: 0, done: 0, crowded: false, until: Instant::now() }
     }
 
-    /// What to wait for, and how long.
-    fn rest(&self, tick: Instant) -> (Instant, Rest) {
+    /// How long to wait, and whether proposals are let in before.
+    fn rest(&self, tick: Instant) -> (Instant, bool) {
         if self.asked > self.done {
-            return (tick, Rest::Doze);
+            return (tick, false);
         }
         if self.crowded && self.until > Instant::now() {
-            return (tick.min(self.until), Rest::Doze);
+            return (tick.min(self.until), false);
         }
-        (tick, Rest::Sleep)
+        (tick, true)
     }
 
     fn note_receipts(&mut self, inputs: &[Input]) {

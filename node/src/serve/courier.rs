@@ -62,7 +62,7 @@ impl CourierThread {
     /// Works until the mailbox is closed and empty.
     pub fn run(mut self) {
         let mut orders = Vec::new();
-        while self.orders.take(&mut orders, None, Rest::Sleep) == Line::Open {
+        while self.orders.take(&mut orders, None, Rest::SLEEP) == Line::Open {
             for order in orders.drain(..) {
                 self.carry_out(&order);
             }

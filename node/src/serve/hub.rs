@@ -145,7 +145,7 @@ impl HubThread {
         let replica = Arc::clone(&self.replica);
         let inbox = &replica.watchers.inbox;
         let (mut errands, mut more) = (Vec::new(), false);
-        while inbox.take(&mut errands, self.until(more), Rest::Sleep) == Line::Open {
+        while inbox.take(&mut errands, self.until(more), Rest::SLEEP) == Line::Open {
             self.look_around();
             for errand in errands.drain(..) {
                 self.note(errand);

@@ -12,6 +12,8 @@
 //!
 //! A receiver that has no use for more work of some kind yet dozes: patient items wait until it
 //! sleeps again or its time is up. So the batch grows while the disk is busy with the one before.
+//! And there are items that call for nothing: quiet ones lie there until the receiver comes anyway,
+//! unless it listens for them. To wake a thread costs more than most of what it is woken for.
 //!
 //! Not here: priorities. A receiver that needs an order makes it itself.
 
@@ -26,29 +28,38 @@ pub struct Mailbox<T> {
 }
 
 struct State<T> {
+    /// With the quiet ones among them: what is sent from inside keeps its order.
     pressing: Vec<T>,
+    quiet: usize,
     patient: Vec<T>,
     /// How the receiver sleeps, if it does.
     rest: Option<Rest>,
     closed: bool,
 }
 
-/// What a receiver waits for.
+/// What wakes a receiver, beside what is pressing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rest {
-    /// Anything.
-    Sleep,
-    /// Only what is pressing.
-    Doze,
+pub struct Rest {
+    /// It sleeps; otherwise it dozes, and patient items wait.
+    pub patient: bool,
+    /// It listens for quiet items.
+    pub quiet: bool,
 }
 
-/// Whether an item can wait for a receiver that dozes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+impl Rest {
+    /// Anything wakes.
+    pub const SLEEP: Self = Self { patient: true, quiet: true };
+}
+
+/// How long an item can wait.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Haste {
-    /// It wakes the receiver.
-    Pressing,
+    /// It is taken together with whatever the receiver is woken for next, or when its time is up.
+    Quiet,
     /// It waits until the receiver sleeps, or its time is up.
     Patient,
+    /// It wakes the receiver.
+    Pressing,
 }
 
 impl<T> State<T> {
@@ -60,14 +71,19 @@ impl<T> State<T> {
         match haste {
             Haste::Pressing => self.pressing.push(item),
             Haste::Patient => self.patient.push(item),
+            Haste::Quiet => {
+                self.pressing.push(item);
+                self.quiet += 1;
+            }
         }
     }
 
     /// Whether the receiver, resting so, has something to do.
     fn wakes(&self, rest: Rest) -> bool {
         self.closed
-            || !self.pressing.is_empty()
-            || (rest == Rest::Sleep && !self.patient.is_empty())
+            || self.pressing.len() > self.quiet
+            || (rest.quiet && self.quiet > 0)
+            || (rest.patient && !self.patient.is_empty())
     }
 }
 
@@ -88,7 +104,7 @@ impl<T> Mailbox<T> {
     /// An empty mailbox that refuses offers while `limit` items wait.
     pub fn new(limit: usize) -> Self {
         let (pressing, patient) = (Vec::new(), Vec::new());
-        let state = State { pressing, patient, rest: None, closed: false };
+        let state = State { pressing, quiet: 0, patient, rest: None, closed: false };
         Self { state: Mutex::new(state), arrived: Condvar::new(), limit }
     }
 
@@ -106,27 +122,30 @@ impl<T> Mailbox<T> {
     /// Sends several items from outside, with one wake; returns how many were refused.
     pub fn offer_all(&self, items: impl IntoIterator<Item = (T, Haste)>) -> usize {
         let mut state = self.lock();
-        let (mut refused, mut most) = (0, Haste::Patient);
+        let (mut refused, mut most) = (0, Haste::Quiet);
         for (item, haste) in items {
             if state.closed || state.len() >= self.limit {
                 refused += 1;
                 continue;
             }
             state.add(item, haste);
-            if haste == Haste::Pressing {
-                most = haste;
-            }
+            most = most.max(haste);
         }
         self.wake(state, most);
         refused
     }
 
-    /// Sends an item from inside. A closed mailbox drops it: its receiver is on its way out.
+    /// Sends an item from inside.
     pub fn push(&self, item: T) {
+        self.push_with(item, Haste::Pressing);
+    }
+
+    /// Sends an item from inside. A closed mailbox drops it: its receiver is on its way out.
+    pub fn push_with(&self, item: T, haste: Haste) {
         let mut state = self.lock();
         if !state.closed {
-            state.pressing.push(item);
-            self.wake(state, Haste::Pressing);
+            state.add(item, haste);
+            self.wake(state, haste);
         }
     }
 
@@ -162,7 +181,8 @@ impl<T> Mailbox<T> {
             state.rest = None;
         }
         std::mem::swap(into, &mut state.pressing);
-        if rest == Rest::Sleep || timed_out || state.closed {
+        state.quiet = 0;
+        if rest.patient || timed_out || state.closed {
             into.append(&mut state.patient);
         }
         if state.closed && into.is_empty() { Line::Closed } else { Line::Open }
@@ -189,7 +209,11 @@ impl<T> Mailbox<T> {
     /// A condition variable enters the kernel even if nobody waits: hence `rest`. Whoever takes it
     /// down wakes the receiver; all others leave it to him.
     fn wake(&self, mut state: MutexGuard<'_, State<T>>, haste: Haste) {
-        let woken = state.rest.take_if(|rest| *rest == Rest::Sleep || haste == Haste::Pressing);
+        let woken = state.rest.take_if(|rest| match haste {
+            Haste::Pressing => true,
+            Haste::Patient => rest.patient,
+            Haste::Quiet => rest.quiet,
+        });
         drop(state);
         if woken.is_some() {
             self.arrived.notify_one();
@@ -209,6 +233,7 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(20);
+    const DOZE: Rest = Rest { patient: false, quiet: false };
 
     fn soon(time: Duration) -> Option<Instant> {
         Some(Instant::now() + time)
@@ -222,7 +247,7 @@ mod tests {
         assert_eq!(mailbox.offer(5, Haste::Pressing), Err(Refused));
         mailbox.push(6);
         let mut taken = Vec::new();
-        assert_eq!(mailbox.take(&mut taken, None, Rest::Sleep), Line::Open);
+        assert_eq!(mailbox.take(&mut taken, None, Rest::SLEEP), Line::Open);
         assert_eq!(taken, [2, 6, 1]);
     }
 
@@ -233,9 +258,9 @@ mod tests {
         mailbox.close();
         mailbox.push(2);
         let mut taken = Vec::new();
-        assert_eq!(mailbox.take(&mut taken, None, Rest::Doze), Line::Open);
+        assert_eq!(mailbox.take(&mut taken, None, DOZE), Line::Open);
         assert_eq!(std::mem::take(&mut taken), [1]);
-        assert_eq!(mailbox.take(&mut taken, None, Rest::Doze), Line::Closed);
+        assert_eq!(mailbox.take(&mut taken, None, DOZE), Line::Closed);
     }
 
     #[test]
@@ -245,7 +270,7 @@ mod tests {
         let mut taken = Vec::new();
         let short = Duration::from_millis(30);
         let begin = Instant::now();
-        mailbox.take(&mut taken, soon(short), Rest::Doze);
+        mailbox.take(&mut taken, soon(short), DOZE);
         assert!(begin.elapsed() >= short, "a patient item woke it");
         assert_eq!(std::mem::take(&mut taken), [1], "time is up for patient items too");
         assert_eq!(mailbox.offer(2, Haste::Patient), Ok(()));
@@ -255,11 +280,39 @@ mod tests {
             std::thread::sleep(short);
             sender.push(3);
         });
-        mailbox.take(&mut taken, soon(LONG), Rest::Doze);
+        mailbox.take(&mut taken, soon(LONG), DOZE);
         thread.join().unwrap();
         assert_eq!(std::mem::take(&mut taken), [3], "it dozes on for the patient one");
-        mailbox.take(&mut taken, soon(LONG), Rest::Sleep);
+        mailbox.take(&mut taken, soon(LONG), Rest::SLEEP);
         assert_eq!(taken, [2]);
+    }
+
+    #[test]
+    fn quiet_items_wake_only_those_who_listen_and_keep_their_place() {
+        let mailbox = Arc::new(Mailbox::new(9));
+        let deaf = Rest { quiet: false, ..Rest::SLEEP };
+        mailbox.push_with(1, Haste::Quiet);
+        let mut taken = Vec::new();
+        let short = Duration::from_millis(30);
+        let begin = Instant::now();
+        mailbox.take(&mut taken, soon(short), deaf);
+        assert!(begin.elapsed() >= short, "a quiet item woke it");
+        assert_eq!(std::mem::take(&mut taken), [1], "time is up for quiet items too");
+
+        mailbox.push_with(2, Haste::Quiet);
+        mailbox.push(3);
+        mailbox.push_with(4, Haste::Quiet);
+        mailbox.take(&mut taken, soon(LONG), deaf);
+        assert_eq!(std::mem::take(&mut taken), [2, 3, 4], "they came in this order");
+
+        let sender = Arc::clone(&mailbox);
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(short);
+            sender.push_with(5, Haste::Quiet);
+        });
+        mailbox.take(&mut taken, soon(LONG), Rest { patient: false, quiet: true });
+        thread.join().unwrap();
+        assert_eq!(taken, [5]);
     }
 
     #[test]
@@ -277,8 +330,8 @@ mod tests {
         let begin = Instant::now();
         while count < 40_000 {
             // Only the pressing sender may be counted on to wake a dozing receiver.
-            let rest = if count % 2 == 0 && count < 20_000 { Rest::Doze } else { Rest::Sleep };
-            let until = if rest == Rest::Doze { Duration::from_millis(5) } else { LONG };
+            let rest = if count % 2 == 0 && count < 20_000 { DOZE } else { Rest::SLEEP };
+            let until = if rest == DOZE { Duration::from_millis(5) } else { LONG };
             mailbox.take(&mut taken, soon(until), rest);
             count += taken.len();
             taken.clear();

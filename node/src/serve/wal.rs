@@ -33,7 +33,7 @@ impl WalThread {
     pub fn run(mut self) {
         let mut batch = Vec::new();
         let mut plan = Vec::new();
-        while self.writes.take(&mut batch, None, Rest::Sleep) == Line::Open {
+        while self.writes.take(&mut batch, None, Rest::SLEEP) == Line::Open {
             let unsynced = self.wal.plan(&batch, &mut plan);
             batch.clear();
             for op in plan.drain(..) {

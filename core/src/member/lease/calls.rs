@@ -106,6 +106,11 @@ impl Calls {
         ready
     }
 
+    /// Whether an answer waits for the store to catch up.
+    pub fn await_store(&self) -> bool {
+        !self.early.is_empty()
+    }
+
     /// Forgets a call whose time is over. Whether it was one.
     pub fn forget(&mut self, n: u64) -> bool {
         let mut found = self.open.remove(&n).is_some();

@@ -99,6 +99,11 @@ impl Rounds {
         self.ready.iter().any(|(index, _)| *index <= applied)
     }
 
+    /// Whether a confirmed round waits, for the store to catch up or for its turn.
+    pub fn await_store(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// The confirmed rounds that may be acted upon.
     pub fn take_ready(&mut self, applied: Index) -> Vec<Batch> {
         let ready = self.ready.extract_if(.., |(index, _)| *index <= applied);
