@@ -33,6 +33,7 @@ mod spare;
 mod storage;
 mod tap;
 mod threads;
+mod tray;
 pub mod url;
 pub mod version;
 mod vitals;
@@ -60,6 +61,7 @@ use crate::serve::hub::Errand;
 use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 use crate::serve::threads::Threads;
+use crate::serve::tray::{Bell, Tray};
 
 /// Threads that serve connections.
 const WORKERS: usize = 2;
@@ -125,11 +127,13 @@ fn serve_on(runtime: &Runtime, config: &Config) -> Result<(), String> {
     let others = boot.members.iter().filter(|member| NodeId(member.id) != own);
     let others = others.map(|member| (NodeId(member.id), member.peer_ur_ls.clone()));
     let peers = Arc::new(Peers::new(others));
-    let (replica, threads) = Threads::start(config, boot, data.snap(), &peers)?;
+    let (tray, bell) = Tray::new().map_err(|error| format!("cannot make a pipe: {error}"))?;
+    let (replica, threads) = Threads::start(config, boot, data.snap(), &peers, tray)?;
     let publish =
         publish(Arc::clone(&replica), config.name.clone(), texts(&config.advertise_client));
     let signalled = runtime.block_on(async {
         peers.connect(replica.identity);
+        tokio::spawn(hand_out(Arc::clone(&replica), bell));
         tokio::spawn(publish);
         tokio::spawn(follow_leader(Arc::clone(&replica)));
         ports.serve(&replica, &peers, members).await
@@ -178,6 +182,10 @@ impl Ports {
         let _ = (clients.await, members.await);
         Ok(())
     }
+}
+
+async fn hand_out(replica: Arc<Replica>, bell: Bell) {
+    replica.waiters.hand_out(bell).await;
 }
 
 /// Has the hub look when a leader is lost or found: some watchers want to know.

@@ -34,6 +34,7 @@ use crate::serve::mailbox::Mailbox;
 use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 use crate::serve::storage::{Storage, StorageThread};
+use crate::serve::tray::Tray;
 use crate::serve::vitals::Vitals;
 use crate::serve::waiters::Waiters;
 use crate::serve::wal::WalThread;
@@ -61,6 +62,7 @@ impl Threads {
         boot: Boot,
         snap: PathBuf,
         peers: &Arc<Peers>,
+        tray: Tray,
     ) -> Result<(Arc<Replica>, Self), String> {
         let life = fresh();
         let settings = settings(config, &boot, life);
@@ -74,7 +76,7 @@ impl Threads {
         let consensus = actors::start(settings.clone(), &mut recovered, &store)?;
         let consensus = Consensus::new(consensus);
         let vitals = Vitals::new(consensus.view());
-        let waiters = Waiters::new(identity.member, life);
+        let waiters = Waiters::new(identity.member, life, tray);
         let replica = Arc::new(Replica::new(&settings, waiters, vitals, store));
         replica.inbox.push(stored);
         let hub = HubThread::new(hub, Arc::clone(&replica));

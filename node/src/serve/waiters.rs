@@ -13,15 +13,20 @@ use quorate_core::api::Unavailable;
 use quorate_core::types::{NodeId, RequestId};
 use tokio::sync::{oneshot, watch};
 
+use crate::serve::tray::{Bell, Tray};
+
 /// Requests that may wait at a time.
 const LIMIT: usize = 65_536;
 /// Bytes of commands that may wait at a time.
 const LIMIT_BYTES: usize = 512 << 20;
+/// So few who wait are answered by way of the tray.
+const FEW: usize = 4;
 
 /// The table.
 pub struct Waiters {
     table: Mutex<Table>,
     bytes: AtomicUsize,
+    tray: Tray,
     /// Whether the member stops, for those who wait for nothing else.
     stopping: watch::Sender<bool>,
 }
@@ -42,11 +47,11 @@ pub struct Place<'a> {
 
 impl Waiters {
     /// An empty table for one life of a member.
-    pub fn new(member: NodeId, boot: u64) -> Self {
+    pub fn new(member: NodeId, boot: u64, tray: Tray) -> Self {
         let waiters = actors::Waiters::new(member, boot);
         let table = Table { waiters, stopped: false };
         let stopping = watch::Sender::new(false);
-        Self { table: Mutex::new(table), bytes: AtomicUsize::new(0), stopping }
+        Self { table: Mutex::new(table), bytes: AtomicUsize::new(0), tray, stopping }
     }
 
     /// Takes a place, if there is one.
@@ -79,11 +84,20 @@ impl Waiters {
         for (id, answer) in answers {
             found.extend(table.waiters.answer(id, &answer).map(|waiter| (waiter, answer)));
         }
+        let waiting = table.waiters.len() + found.len();
         drop(table);
+        if waiting <= FEW {
+            return self.tray.put(found);
+        }
         for (waiter, answer) in found {
             // The caller may have gone this very moment.
             let _ = waiter.send(answer);
         }
+    }
+
+    /// Hands out what comes by way of the tray, for as long as the runtime runs.
+    pub async fn hand_out(&self, bell: Bell) {
+        self.tray.hand_out(bell).await;
     }
 
     /// How many wait.
