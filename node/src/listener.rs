@@ -26,7 +26,7 @@ use tonic::body::Body;
 
 use crate::serve::metrics::Metrics;
 use crate::serve::url::Url;
-use crate::wire::Wire;
+use crate::wire::{Traffic, Wire};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -131,8 +131,13 @@ fn connection(
 ) {
     // Answers are small and somebody waits for each of them.
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request| answer.answer(request));
-    let io = TokioIo::new(Wire::new(stream, metrics));
+    let traffic = Traffic::default();
+    let io = TokioIo::new(Wire::new(stream, metrics, traffic.clone()));
+    let service = hyper::service::service_fn(move |request| {
+        let passage = traffic.begin();
+        let answer = answer.answer(request);
+        async move { answer.await.map(|response| response.map(|body| passage.of(body))) }
+    });
     let connection = builder().serve_connection(io, service).into_owned();
     let watched = connections.watch(connection);
     tokio::spawn(async move {
