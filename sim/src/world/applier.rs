@@ -95,12 +95,16 @@ impl World {
         let mut held = effects.held.clone();
         held.synced(Some(i64::MAX));
         running.held.append(effects.held);
+        // As in the server: where nobody waits for it, it lies there until consensus is woken anyway.
+        let awaited = !effects.facts.is_empty() || running.consensus.awaits_store();
         running.inbox.push(Input::Applied { id, facts: effects.facts });
         self.tell_hub(at, published);
         self.ledger.told(&held.release());
         self.ledger.told(&effects.answers);
         self.answer(at, effects.answers);
-        self.wake(at, Actor::Consensus);
+        if awaited {
+            self.wake(at, Actor::Consensus);
+        }
         self.wake_after(at, Actor::Storage, self.plan.settings.store_every);
         self.wake_sweeper(at);
     }
