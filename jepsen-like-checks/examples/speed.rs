@@ -1,10 +1,10 @@
 //! How fast the guided judge is: a million operations by a hundred clients, made up and judged.
 //!
-//! `cargo run --release -p quorate-checks --example speed [OPERATIONS] [CLIENTS] [UNKNOWN]`, the last
-//! one the operations of unknown outcome out of a thousand. It judges two mixes: puts, deletes and
-//! reads only, and one with transactions, leases and compactions. The time on the processor is what
-//! counts on a busy machine; the memory is the most that the process ever held, made-up history
-//! included (`schedstat` and `VmHWM`, Linux only).
+//! `cargo run --release -p quorate-checks --example speed [OPERATIONS] [CLIENTS] [UNKNOWN] [SEED]`,
+//! where UNKNOWN are the operations of unknown outcome out of a thousand. It judges two mixes: puts,
+//! deletes and reads only, and one with transactions, leases and compactions. The time on the
+//! processor is what counts on a busy machine; the memory is the most that the process ever held,
+//! made-up history included (`schedstat` and `VmHWM`, Linux only).
 
 use std::time::Instant;
 
@@ -32,15 +32,16 @@ fn main() {
         pause: 50,
         ..Shape::default()
     };
+    let seed = number(1);
     let mixed = Shape { txns: 150, leases: 50, expiries: 5, told: 1000, compactions: 1, ..plain };
     for (name, shape) in [("plain", plain), ("mixed", mixed)] {
-        measure(name, shape);
+        measure(name, shape, seed);
     }
 }
 
-fn measure(name: &str, shape: Shape) {
-    let history = generate::history(shape, 1);
-    println!("{name}: {shape:?}");
+fn measure(name: &str, shape: Shape, seed: u64) {
+    let history = generate::history(shape, seed);
+    println!("{name}, seed {seed}: {shape:?}");
     println!("history made, {} MiB in all", resident().unwrap_or(0));
     for _ in 0..3 {
         let (start, before) = (Instant::now(), on_processor());
