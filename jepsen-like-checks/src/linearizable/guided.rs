@@ -23,8 +23,10 @@
 use super::{Budget, Counters, Rejection, Undecided, Verdict};
 use crate::history::History;
 
+mod blame;
 mod case;
 mod claims;
+mod concern;
 mod diagnose;
 mod gaps;
 mod keys;

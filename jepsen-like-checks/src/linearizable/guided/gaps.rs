@@ -67,28 +67,11 @@ pub(super) type PoolId = usize;
 
 /// Unknown writes that can stand in for each other where nobody saw the value.
 pub(super) struct Pool {
-    pub(super) span: Span,
     /// Whether it depends on the state that a member has an effect: a delete, a transaction.
     pub(super) conditional: bool,
-    /// The least revision that each member can have made, sorted.
-    releases: Vec<i64>,
-    /// The gaps that one class of the pool must fill, sorted.
-    demands: Vec<i64>,
     /// Whether its classes differ after all: some gap asks for a put with a certain lease, or some
     /// transaction or put that keeps the old value looks at what nobody else saw.
     pub(super) picky: bool,
-}
-
-impl Pool {
-    pub(super) fn released(&self, revision: i64) -> usize {
-        self.releases.partition_point(|release| *release <= revision)
-    }
-
-    /// Whether the `used` members might be missed at a gap above `since`, when `at` is present.
-    pub(super) fn is_scarce(&self, used: usize, since: i64, at: i64) -> bool {
-        let reserved = self.demands.len() - self.demands.partition_point(|demand| *demand <= at);
-        used > 0 && (self.picky || self.released(since.saturating_add(1)) <= used + reserved)
-    }
 }
 
 /// How much of a write somebody saw.
@@ -148,9 +131,6 @@ pub(super) struct Gaps<'h> {
     pub(super) gaps: Vec<Gap<'h>>,
     pub(super) classes: Vec<Class<'h>>,
     pub(super) pools: Vec<Pool>,
-    /// Whether what fills a gap may depend on keys that it does not change, so that a contradiction
-    /// may have to do with any choice.
-    pub(super) tangled: bool,
 }
 
 impl<'h> Gaps<'h> {
@@ -158,9 +138,7 @@ impl<'h> Gaps<'h> {
     pub(super) fn new(case: &Case<'h>, order: &Order) -> Result<Self, Box<Rejection>> {
         let (classes, pools) = classes(case, order);
         let gaps = gaps(case, &classes)?;
-        let scripts = classes.iter().any(|class| is_script(class.change));
-        let tangled = !gaps.is_empty() && (scripts || !case.tenure.granted.is_empty());
-        let mut gaps = Self { gaps, classes, pools, tangled };
+        let mut gaps = Self { gaps, classes, pools };
         gaps.demand(case)?;
         Ok(gaps)
     }
@@ -190,10 +168,7 @@ impl<'h> Gaps<'h> {
             match trace.sight {
                 Sight::Birth => {}
                 Sight::Outline => pool.picky = true,
-                Sight::Whole => {
-                    pool.demands.push(gap.revision);
-                    class.demands.push(gap.revision);
-                }
+                Sight::Whole => class.demands.push(gap.revision),
             }
             if class.released(gap.revision) < class.demands.len() {
                 return Err(diagnose::no_writer(case, gap.revision, Some(trace)));
@@ -226,18 +201,15 @@ fn classes<'h>(case: &Case<'h>, order: &Order) -> (Vec<Class<'h>>, Vec<Pool>) {
         let alike = conditional.then_some(change);
         let pool = *pool_numbers.entry((alike, span)).or_insert(pools.len());
         if pool == pools.len() {
-            let (releases, demands) = (vec![], vec![]);
-            pools.push(Pool { span, conditional, releases, demands, picky });
+            pools.push(Pool { conditional, picky });
         }
         let class = *numbers.entry(change).or_insert(classes.len());
         if class == classes.len() {
             classes.push(Class { change, span, pool, members: vec![], demands: vec![] });
         }
         classes[class].members.push((release, op));
-        pools[pool].releases.push(release);
     }
     classes.iter_mut().for_each(|class| class.members.sort_unstable());
-    pools.iter_mut().for_each(|pool| pool.releases.sort_unstable());
     (classes, pools)
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Shown {
     Nothing,
     /// It held a pair: a delete says that it removed it.
     Something,
+    /// It held a pair with these numbers, of which the value is not shown.
+    Outline(Numbers),
     /// It held the pair with these numbers.
     Pair(Numbers),
 }
@@ -100,16 +102,18 @@ impl Known {
         self.facts.get(self.facts.partition_point(|fact| fact.at < gap)).copied()
     }
 
+    /// The newest revision below `at` at which an answer shows all that the key held; 0 if there is
+    /// none.
     pub(super) fn pinned(&self, at: i64) -> i64 {
         let before = self.facts.partition_point(|fact| fact.at < at);
-        let pins = |fact: &&Fact| !matches!(fact.shown, Shown::Something);
+        let pins = |fact: &&Fact| matches!(fact.shown, Shown::Nothing | Shown::Pair(_));
         self.facts[..before].iter().rev().find(pins).map_or(0, |fact| fact.at)
     }
 
     /// Whether the next answer shows a pair that is older than the gap.
     pub(super) fn is_untouched(&self, gap: i64) -> bool {
         match self.next_fact(gap).map(|fact| fact.shown) {
-            Some(Shown::Pair(pair)) => pair.modified < gap,
+            Some(Shown::Outline(pair) | Shown::Pair(pair)) => pair.modified < gap,
             Some(Shown::Nothing | Shown::Something) | None => false,
         }
     }
@@ -129,12 +133,14 @@ impl Known {
                 return Chance::Needed(fact.at);
             }
             Shown::Something => return Chance::Free,
-            Shown::Pair(seen) if seen.modified < gap => return Chance::Never,
-            Shown::Pair(seen) if seen.created > gap => {
-                return self.before_death(place, (held, lease), seen.created - 1);
-            }
-            Shown::Pair(seen) => seen,
+            Shown::Outline(seen) | Shown::Pair(seen) => seen,
         };
+        if seen.modified < gap {
+            return Chance::Never;
+        }
+        if seen.created > gap {
+            return self.before_death(place, (held, lease), seen.created - 1);
+        }
         // Without the life that is seen later, an earlier choice was wrong.
         let alive = held.filter(|pair| pair.created == seen.created);
         match alive.map(|pair| self.missing(gap, pair, seen)) {
@@ -150,8 +156,8 @@ impl Known {
         let Some(fact) = self.next_fact(gap) else { return Chance::Free };
         let by = match fact.shown {
             Shown::Nothing => fact.at,
-            Shown::Pair(seen) if seen.created > gap => seen.created - 1,
-            Shown::Pair(_) => return Chance::Never,
+            Shown::Outline(seen) | Shown::Pair(seen) if seen.created > gap => seen.created - 1,
+            Shown::Outline(_) | Shown::Pair(_) => return Chance::Never,
             Shown::Something if any_within(&self.puts, gap, fact.at) => return Chance::Free,
             Shown::Something => return doubtful(place.is_followed(self.put_release, fact.at)),
         };

@@ -115,6 +115,12 @@ impl Lives {
         }
     }
 
+    /// The leases whose life a revision, the newest, changed.
+    pub(super) fn changes(&self, revision: i64) -> impl Iterator<Item = Lease> {
+        let newest = self.trail.iter().rev().take_while(move |(at, ..)| *at == revision);
+        newest.map(|(_, lease, _)| *lease)
+    }
+
     /// Lets everything happen that may happen unseen behind a revision and by a moment. A lease with
     /// keys cannot end unseen.
     fn unseen(&self, lease: Lease, life: Life, (at, by): (i64, Micros), free: bool) -> Life {

@@ -125,7 +125,7 @@ impl Outlook {
     fn look(&mut self, case: &Case<'_>, look: &Look<'_>) {
         match look.claim {
             Claim::Range(asked, told) => self.range(case, look.at, look.span, (asked, told)),
-            Claim::Delete(..) => self.list(case, look.at, look.span, &[], true),
+            Claim::Delete(..) => self.list(case, look.at, look.span, (&[], true), Shown::Pair),
             Claim::Txn(asked, told) => {
                 let branch = asked.branch(told.succeeded);
                 self.shown(case, look.at, branch, &told.responses, &mut Vec::new());
@@ -142,7 +142,8 @@ impl Outlook {
     ) {
         if !asked.count_only {
             let whole = !told.more && !asked.is_filtered();
-            self.list(case, at, span, &told.kvs, whole);
+            let show = if asked.keys_only { Shown::Outline } else { Shown::Pair };
+            self.list(case, at, span, (&told.kvs, whole), show);
         }
     }
 
@@ -166,13 +167,13 @@ impl Outlook {
                 }
                 (TxnOperation::Put(asked), TxnResult::Put(told)) => {
                     if is_old && asked.prev_kv {
-                        self.list(case, at, span, told.prev_kv.as_slice(), true);
+                        self.list(case, at, span, (told.prev_kv.as_slice(), true), Shown::Pair);
                     }
                     written.push(span);
                 }
                 (TxnOperation::DeleteRange(asked), TxnResult::DeleteRange(told)) => {
                     if is_old && (asked.prev_kv || told.deleted == 0) {
-                        self.list(case, at, span, &told.prev_kvs, true);
+                        self.list(case, at, span, (&told.prev_kvs, true), Shown::Pair);
                     }
                     written.push(span);
                 }
@@ -200,13 +201,19 @@ impl Outlook {
             Exchange::Put(asked, told) => {
                 self.put(revision, write.span);
                 if asked.prev_kv {
-                    self.list(case, before, write.span, told.prev_kv.as_slice(), true);
+                    self.list(
+                        case,
+                        before,
+                        write.span,
+                        (told.prev_kv.as_slice(), true),
+                        Shown::Pair,
+                    );
                 }
             }
             Exchange::DeleteRange(asked, told) => {
                 self.delete(revision, write.span);
                 if asked.prev_kv {
-                    self.list(case, before, write.span, &told.prev_kvs, true);
+                    self.list(case, before, write.span, (&told.prev_kvs, true), Shown::Pair);
                 } else if write.span == Span::one(write.span.from) {
                     self.note(before, write.span, |_| Some(Shown::Something));
                 }
@@ -266,11 +273,18 @@ impl Outlook {
 
     /// Learns from a list of pairs; if it is `whole`, also that no other key of the span held one.
     /// In a list out of order pairs may be missed, but that contradicts every state anyway.
-    fn list(&mut self, case: &Case<'_>, at: i64, span: Span, pairs: &[KeyValue], whole: bool) {
+    fn list(
+        &mut self,
+        case: &Case<'_>,
+        at: i64,
+        span: Span,
+        (pairs, whole): (&[KeyValue], bool),
+        show: fn(Numbers) -> Shown,
+    ) {
         self.note(at, span, |key| {
             let bytes = case.keys.bytes(key);
             match pairs.binary_search_by(|pair| (*pair.key).cmp(bytes)) {
-                Ok(place) => Some(Shown::Pair(Numbers::from(&pairs[place]))),
+                Ok(place) => Some(show(Numbers::from(&pairs[place]))),
                 Err(_) => whole.then_some(Shown::Nothing),
             }
         });
@@ -377,8 +391,8 @@ impl Outlook {
         best
     }
 
-    /// The newest revision below `at` at which answers show what each of some keys held; 0 if there
-    /// is none.
+    /// The newest revision below `at` from which on answers show all that each of some keys held; 0
+    /// if there is none.
     pub(super) fn pinned(&self, keys: Span, at: i64) -> i64 {
         let known = &self.known[self.places(keys)];
         known.iter().map(|known| known.pinned(at)).min().unwrap_or(0)

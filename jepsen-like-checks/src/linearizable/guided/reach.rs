@@ -4,7 +4,7 @@
 
 use super::case::{Case, Change};
 use super::keys::{KeyId, Span};
-use crate::history::{KeyRange, Request, TxnOperation};
+use crate::history::{KeyRange, Lease, Request, TxnOperation};
 
 /// Visits the keys that an unknown write may put, and those that it may delete.
 pub(super) fn each_written(case: &Case<'_>, change: Change<'_>, see: &mut impl FnMut(Span, bool)) {
@@ -26,6 +26,23 @@ pub(super) fn hull(case: &Case<'_>, change: Change<'_>) -> Span {
     let mut hull = Span::NONE;
     each_written(case, change, &mut |keys, _| hull = hull.with(keys));
     hull
+}
+
+/// The leases that an unknown write may need.
+pub(super) fn needed(change: Change<'_>) -> Vec<Lease> {
+    match change {
+        Change::Put { lease, .. } => lease.into_iter().collect(),
+        Change::Keep(put) => put.lease.into_iter().collect(),
+        Change::Txn(txn) => txn.operations().filter_map(put_lease).collect(),
+        Change::Delete(_) | Change::End(_) => Vec::new(),
+    }
+}
+
+fn put_lease(operation: &TxnOperation) -> Option<Lease> {
+    match operation {
+        TxnOperation::Put(put) => put.lease,
+        TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => None,
+    }
 }
 
 /// The keys that some put may attach to a lease.

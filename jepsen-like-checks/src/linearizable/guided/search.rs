@@ -24,14 +24,15 @@
 use super::super::Rejection;
 use super::case::{By, Case, Change, Term};
 use super::claims::{self, Clash, Held};
+use super::concern::Concern;
 use super::diagnose::Scene;
-use super::gaps::Gaps;
+use super::gaps::{Gap, Gaps};
 use super::keys::Span;
 use super::lives::Lives;
 use super::order::Order;
 use super::present::Present;
 use super::script;
-use super::stock::{Concern, Pick, Stock};
+use super::stock::{Pick, Stock};
 use crate::history::{KeyValue, Lease, Micros, Operation};
 use crate::linearizable::tenure;
 
@@ -52,8 +53,10 @@ struct Choice {
     options: Vec<Pick>,
     /// How many of them were taken so far, the last of them in force.
     taken: usize,
-    /// The keys of all clashes that made it take another option.
+    /// What all contradictions depend on that made it take another option.
     blame: Concern,
+    /// What each of those depends on that followed an option which touched nothing of it.
+    untouched: Vec<Concern>,
 }
 
 pub(super) struct Search<'c, 'h> {
@@ -222,10 +225,12 @@ impl<'c, 'h> Search<'c, 'h> {
         self.steps += self.gaps.classes.len() as u64;
         let Some(first) = options.first().copied() else {
             self.clash(By::Operation(0), self.revision, Span::NONE, Clash::NoWriter);
-            return Err(self.stock.excluded(gap, &[]));
+            let before = (&mut self.present, &self.lives);
+            return Err(self.stock.excluded(before, gap, &[], None));
         };
         if !gap.revealed {
-            self.choices.push(Choice { gap: number, options, taken: 1, blame: Concern::default() });
+            let (blame, untouched) = (Concern::default(), Vec::new());
+            self.choices.push(Choice { gap: number, options, taken: 1, blame, untouched });
         }
         self.place(first)
     }
@@ -238,7 +243,10 @@ impl<'c, 'h> Search<'c, 'h> {
         };
         self.placed.push((self.revision, by));
         self.picks.push(pick);
-        self.make(change).map_err(|clash| self.clash(by, self.revision - 1, Span::ALL, clash))
+        self.make(change).map_err(|clash| {
+            self.clash(by, self.revision - 1, Span::ALL, clash);
+            Concern::Everything
+        })
     }
 
     /// Makes a change of which there is no answer.
@@ -277,21 +285,54 @@ impl<'c, 'h> Search<'c, 'h> {
         while let Some(mut choice) = self.choices.pop() {
             self.steps += self.gaps.pools.len() as u64;
             let gap = &self.gaps.gaps[choice.gap];
-            if !self.stock.reaches(gap, &choice.options, &concern) {
+            self.present.rewind(gap.revision + 1);
+            self.lives.rewind(gap.revision + 1);
+            let changed = self.present.changes(gap.revision).map(|(key, _)| key);
+            let touched = concern.meets_any(gap.revision, changed)
+                || self.lives.changes(gap.revision).any(|lease| concern.asks_for(lease));
+            self.present.rewind(gap.revision);
+            self.lives.rewind(gap.revision);
+            if !self.stock.reaches((&self.present, &self.lives), gap, &concern) {
                 continue;
             }
-            choice.blame.append(concern);
-            if let Some(option) = choice.options.get(choice.taken).copied() {
-                choice.taken += 1;
-                self.rewind(choice.gap);
+            self.rewind(choice.gap);
+            choice.blame.append(concern.clone());
+            if !touched {
+                choice.untouched.push(concern);
+            }
+            if let Some(option) = self.next(&mut choice) {
                 self.choices.push(choice);
                 self.tried = true;
                 return Some(self.place(option));
             }
-            concern = choice.blame;
-            concern.append(self.stock.excluded(gap, &choice.options));
+            concern = self.exhausted(gap, choice);
         }
         None
+    }
+
+    /// The next option of a choice that no contradiction after an earlier one refutes.
+    fn next(&mut self, choice: &mut Choice) -> Option<Pick> {
+        let gap = &self.gaps.gaps[choice.gap];
+        while let Some(option) = choice.options.get(choice.taken).copied() {
+            self.steps += 1;
+            choice.taken += 1;
+            let touches = |concern| self.stock.touches(&self.present, gap, option, concern);
+            if choice.untouched.iter().all(touches) {
+                return Some(option);
+            }
+        }
+        None
+    }
+
+    /// What it depends on that no option of a choice is left.
+    fn exhausted(&mut self, gap: &Gap<'h>, choice: Choice) -> Concern {
+        let Choice { options, mut blame, untouched, .. } = choice;
+        // If nothing refutes what touches none of it, new options of that kind count, too.
+        let within = (!untouched.is_empty()).then_some(&blame);
+        let before = (&mut self.present, &self.lives);
+        let why = self.stock.excluded(before, gap, &options, within);
+        blame.append(why);
+        blame
     }
 
     /// Makes the revision before a gap present again, and the gap's the one to be made.
@@ -325,12 +366,24 @@ impl<'c, 'h> Search<'c, 'h> {
             | Clash::Branch(_)
             | Clash::Header(..)
             | Clash::NothingKept(_)
-            | Clash::Dead(_)
-            | Clash::Alive(_)
-            | Clash::NothingAttached(_)
             | Clash::NoWriter => span,
+            Clash::NothingAttached(lease) if self.present.attached(lease).is_none() => {
+                return Concern::Everything;
+            }
+            Clash::Dead(lease) | Clash::Alive(lease) | Clash::NothingAttached(lease) => {
+                return self.life(lease);
+            }
         };
         self.stock.concern(keys, at)
+    }
+
+    /// What it depends on that a lease is, or is not, alive: its keys show that it is.
+    fn life(&self, lease: Lease) -> Concern {
+        let mut why = Concern::life(lease);
+        if let Some(key) = self.present.attached(lease).and_then(|keys| keys.first()) {
+            why.append(self.stock.concern(Span::one(*key), self.revision + 1));
+        }
+        why
     }
 
     /// The key of a pair that is or is not there. No choice can mend a key that nobody puts.

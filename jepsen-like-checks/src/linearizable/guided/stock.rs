@@ -6,16 +6,14 @@
 //! keys. The difference matters when the search steps back: what the first kind ruled out stays out,
 //! what the second ruled out might come in again.
 //!
-//! Invariants:
-//! - T1. A concern names all keys, and for each all gaps, on which the contradiction depends.
-//!
-//! Not here: trying them in turn (`search.rs`), the next answers (`outlook.rs`).
+//! Not here: trying them in turn (`search.rs`), the next answers (`outlook.rs`), what another choice
+//! could have changed (`blame.rs`).
 
 use std::collections::BTreeMap;
 
 use super::case::{Case, Change};
-use super::gaps::{Class, ClassId, Gap, Gaps, Pool, PoolId};
-use super::keys::Span;
+use super::gaps::{Class, ClassId, Gap, Gaps, PoolId};
+use super::keys::{KeyId, Span};
 use super::lives::Lives;
 use super::needs::Needs;
 use super::order::Order;
@@ -24,30 +22,6 @@ use super::present::Present;
 use super::reach;
 use super::script;
 use crate::history::Lease;
-
-/// What a contradiction has to do with: keys, each from a revision on.
-#[derive(Default)]
-pub(super) struct Concern(BTreeMap<Span, i64>);
-
-impl Concern {
-    /// Any choice may matter.
-    pub(super) fn all() -> Self {
-        Self(BTreeMap::from([(Span::ALL, 0)]))
-    }
-
-    pub(super) fn add(&mut self, keys: Span, since: i64) {
-        let known = self.0.entry(keys).or_insert(since);
-        *known = since.min(*known);
-    }
-
-    pub(super) fn append(&mut self, other: Self) {
-        other.0.into_iter().for_each(|(keys, since)| self.add(keys, since));
-    }
-
-    fn meets(&self, gap: i64, keys: Span) -> bool {
-        self.0.iter().any(|(span, since)| *since < gap && span.meets(keys))
-    }
-}
 
 /// What fills a gap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +35,7 @@ pub(super) enum Pick {
 }
 
 /// Whether the leases that a change names are alive, as far as can be told without making it.
-fn is_served(change: Change<'_>, lives: &Lives, revision: i64) -> bool {
+pub(super) fn is_served(change: Change<'_>, lives: &Lives, revision: i64) -> bool {
     match change {
         Change::Put { lease: Some(lease), .. } => lives.can_use(lease, revision),
         Change::Put { lease: None, .. }
@@ -75,13 +49,13 @@ fn is_served(change: Change<'_>, lives: &Lives, revision: i64) -> bool {
 /// The keys that a gap's write must take from their leases, because each of these was revoked, behind
 /// the revision if not in it, and a revoke behind it finds no keys.
 #[derive(Default)]
-struct Bound {
+pub(super) struct Bound {
     leases: Vec<Lease>,
     keys: Span,
 }
 
 impl Bound {
-    fn new(present: &Present<'_>, gap: &Gap<'_>) -> Self {
+    pub(super) fn new(present: &Present<'_>, gap: &Gap<'_>) -> Self {
         let mut bound = Self::default();
         for (_, lease) in &gap.revokes {
             let Some(attached) = present.attached(*lease) else { continue };
@@ -96,6 +70,31 @@ impl Bound {
     /// Whether a write of these keys reaches all of them.
     fn is_within(&self, keys: Span) -> bool {
         self.keys.is_empty() || self.keys.with(keys) == keys
+    }
+
+    /// One of them that a change cannot reach.
+    pub(super) fn left_by(
+        &self,
+        case: &Case<'_>,
+        present: &Present<'_>,
+        change: Change<'_>,
+    ) -> Option<KeyId> {
+        let mut attached =
+            self.leases.iter().filter_map(|lease| present.attached(*lease)).flatten();
+        let reached = |key: KeyId| {
+            let mut reached = false;
+            reach::each_written(case, change, &mut |keys, _| {
+                reached |= keys.meets(Span::one(key));
+            });
+            reached
+        };
+        attached.find(|key| !reached(**key)).copied()
+    }
+
+    /// One of them that the end of a lease leaves to another.
+    pub(super) fn left_by_end(&self, present: &Present<'_>, lease: Lease) -> Option<KeyId> {
+        let other = self.leases.iter().find(|other| **other != lease)?;
+        present.attached(*other)?.first().copied()
     }
 
     /// Whether no other lease is left with keys when one ends.
@@ -114,24 +113,25 @@ impl Bound {
 type Rank = (Chance, bool, usize, ClassId);
 
 pub(super) struct Stock<'c, 'h> {
-    case: &'c Case<'h>,
-    gaps: &'c Gaps<'h>,
-    outlook: Outlook,
+    pub(super) case: &'c Case<'h>,
+    pub(super) gaps: &'c Gaps<'h>,
+    pub(super) outlook: Outlook,
     needs: Needs,
     /// A span that holds all keys that each class can change.
-    written: Vec<Span>,
+    pub(super) written: Vec<Span>,
+    /// The leases that each class may need.
+    pub(super) needed: Vec<Vec<Lease>>,
     /// How many members of each class are in force.
-    used: Vec<usize>,
-    /// And of each pool.
-    drawn: Vec<usize>,
+    pub(super) used: Vec<usize>,
 }
 
 impl<'c, 'h> Stock<'c, 'h> {
     pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>, lives: &Lives) -> Self {
-        let (used, drawn) = (vec![0; gaps.classes.len()], vec![0; gaps.pools.len()]);
+        let used = vec![0; gaps.classes.len()];
         let (outlook, needs) = (Outlook::new(case, gaps), Needs::new(case, lives));
         let written = gaps.classes.iter().map(|class| reach::hull(case, class.change)).collect();
-        Self { case, gaps, outlook, needs, written, used, drawn }
+        let needed = gaps.classes.iter().map(|class| reach::needed(class.change)).collect();
+        Self { case, gaps, outlook, needs, written, needed, used }
     }
 
     pub(super) fn change(&self, class: ClassId) -> Change<'h> {
@@ -142,14 +142,12 @@ impl<'c, 'h> Stock<'c, 'h> {
     pub(super) fn take(&mut self, class: ClassId) -> usize {
         let (_, op) = self.gaps.classes[class].members[self.used[class]];
         self.used[class] += 1;
-        self.drawn[self.gaps.classes[class].pool] += 1;
         op
     }
 
     pub(super) fn give_back(&mut self, class: ClassId) {
         assert!(self.used[class] > 0, "R1: only what was taken comes back");
         self.used[class] -= 1;
-        self.drawn[self.gaps.classes[class].pool] -= 1;
     }
 
     /// What may fill a gap, the likeliest first.
@@ -170,7 +168,16 @@ impl<'c, 'h> Stock<'c, 'h> {
         });
         if gap.trace.is_some() {
             let fits = spare.filter(|id| self.fits(gap, &self.gaps.classes[*id]));
-            return fits.map(Pick::Class).collect();
+            // The outlook reckons with what was seen, so only whether a script has an effect is open.
+            let may_be = |id: &ClassId| match self.change(*id) {
+                change @ (Change::Txn(_) | Change::Keep(_)) => {
+                    let chance = self.attempt(present, lives, (gap, &bound), change);
+                    present.rewind(gap.revision);
+                    chance.is_some()
+                }
+                Change::Put { .. } | Change::Delete(_) | Change::End(_) => true,
+            };
+            return fits.filter(may_be).map(Pick::Class).collect();
         }
         let mut options: Vec<(Chance, Pick)> = self.ends(present, lives, order, gap);
         options.retain(|(_, pick)| bound.is_freed_by(*pick));
@@ -191,7 +198,7 @@ impl<'c, 'h> Stock<'c, 'h> {
         let possible =
             |lease: Lease| present.attached(lease).filter(|_| lives.can_use(lease, gap.revision));
         let chance = |lease: Lease| {
-            let can_end = self.needs.can_end(lease, gap.revision);
+            let can_end = self.can_end(lease, gap.revision);
             let attached = possible(lease).filter(|_| can_end)?.iter();
             let keys = attached.filter_map(|key| Some((*key, present.get(*key)?)));
             Some(self.outlook.end(gap.revision, keys)).filter(|chance| *chance < Chance::Never)
@@ -206,10 +213,7 @@ impl<'c, 'h> Stock<'c, 'h> {
         let asked: Vec<(Lease, Pick)> = asked.collect();
         // Where the lease ended unasked and was granted again for the revoke behind it, the revoke
         // can change places with the end: a lease without keys ends unseen.
-        let other = |lease: &Lease| {
-            let asked = asked.iter().any(|(asked, _)| asked == lease);
-            !asked && !self.case.tenure.labels.contains(lease)
-        };
+        let other = |lease: &Lease| !asked.iter().any(|(asked, _)| asked == lease);
         let unasked = present.attaching().filter(other);
         let unasked = unasked.filter_map(|lease| Some((chance(lease)?, Pick::Expiry(lease))));
         asked.iter().map(|(_, pick)| (Chance::Needed(0), *pick)).chain(unasked).collect()
@@ -226,37 +230,44 @@ impl<'c, 'h> Stock<'c, 'h> {
         let mut pools: BTreeMap<PoolId, (ClassId, usize)> = BTreeMap::new();
         for class in spare {
             let id = self.gaps.classes[class].pool;
-            let pool = &self.gaps.pools[id];
-            // A put with a lease needs it alive, so not every put of its key can stand in for it.
-            let leased = matches!(self.change(class), Change::Put { lease: Some(_), .. });
-            if pool.conditional || pool.picky || leased {
-                ranks.push((Chance::Free, pool.conditional, usize::MAX, class));
-            } else {
+            if self.is_pooled(class) {
                 pools.entry(id).or_insert((class, 0)).1 += 1;
+            } else {
+                let conditional = self.gaps.pools[id].conditional;
+                ranks.push((Chance::Free, conditional, usize::MAX, class));
             }
         }
         let left = |(class, left)| (Chance::Free, false, usize::MAX - left, class);
         ranks.extend(pools.into_values().map(left));
         for rank in &mut ranks {
-            let change = self.change(rank.3);
-            rank.0 = match change {
-                Change::Txn(_) | Change::Keep(_) => {
-                    let chance = self.attempt(present, lives, (gap, bound), change);
-                    present.rewind(gap.revision);
-                    chance.unwrap_or(Chance::Never)
-                }
-                Change::Put { .. } | Change::Delete(_) | Change::End(_) => {
-                    self.outlook.chance(present, gap.revision, change)
-                }
-            };
+            rank.0 = self.chance(present, lives, (gap, bound), self.change(rank.3));
         }
         ranks.retain(|rank| rank.0 < Chance::Never);
         ranks.sort_unstable();
         ranks.into_iter().map(|(chance, _, _, class)| (chance, Pick::Class(class))).collect()
     }
 
+    pub(super) fn chance(
+        &self,
+        present: &mut Present<'h>,
+        lives: &Lives,
+        (gap, bound): (&Gap<'h>, &Bound),
+        change: Change<'h>,
+    ) -> Chance {
+        match change {
+            Change::Txn(_) | Change::Keep(_) => {
+                let chance = self.attempt(present, lives, (gap, bound), change);
+                present.rewind(gap.revision);
+                chance.unwrap_or(Chance::Never)
+            }
+            Change::Put { .. } | Change::Delete(_) | Change::End(_) => {
+                self.outlook.chance(present, gap.revision, change)
+            }
+        }
+    }
+
     /// The chance of a write whose effect depends on the state: the only way to know is to make it.
-    fn attempt(
+    pub(super) fn attempt(
         &self,
         present: &mut Present<'h>,
         lives: &Lives,
@@ -269,64 +280,20 @@ impl<'c, 'h> Stock<'c, 'h> {
         (served && freed).then(|| self.outlook.made(present, gap.revision))
     }
 
-    fn fits(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {
+    /// Whether any put of its key can stand in for those of a class. A put with a lease needs it
+    /// alive, so none can for it.
+    pub(super) fn is_pooled(&self, class: ClassId) -> bool {
+        let pool = &self.gaps.pools[self.gaps.classes[class].pool];
+        let leased = matches!(self.change(class), Change::Put { lease: Some(_), .. });
+        !(pool.conditional || pool.picky || leased)
+    }
+
+    /// Whether a lease can have ended unasked in a revision, as far as the answers tell.
+    pub(super) fn can_end(&self, lease: Lease, revision: i64) -> bool {
+        self.needs.can_end(lease, revision) && !self.case.tenure.labels.contains(&lease)
+    }
+
+    pub(super) fn fits(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {
         gap.trace.is_none_or(|trace| trace.fits(&self.case.keys, class.change))
-    }
-
-    /// What a contradiction about some keys at a revision has to do with. Where an answer before it
-    /// shows what they held, nothing older counts: whatever happened, it must have led to that. But
-    /// where writes have run out, it counts who used them.
-    pub(super) fn concern(&self, keys: Span, at: i64) -> Concern {
-        if self.gaps.tangled {
-            return Concern::all();
-        }
-        let since = self.outlook.pinned(keys, at);
-        let mut pools = self.gaps.pools.iter().zip(&self.drawn);
-        let scarce =
-            pools.any(|(pool, drawn)| pool.span.meets(keys) && pool.is_scarce(*drawn, since, at));
-        Concern(BTreeMap::from([(keys, if scarce { 0 } else { since })]))
-    }
-
-    /// Whether another choice at a gap, or an earlier one, could change there what is of concern.
-    pub(super) fn reaches(&self, gap: &Gap<'h>, options: &[Pick], concern: &Concern) -> bool {
-        if self.gaps.tangled {
-            return true;
-        }
-        // A delete that is no option may become one when the state is another.
-        let delete = |pool: &Pool| {
-            pool.conditional && gap.trace.is_none() && pool.released(gap.revision) > 0
-        };
-        let deletes = self.gaps.pools.iter().filter(|pool| delete(pool)).map(|pool| pool.span);
-        let options = options.iter().map(|pick| match pick {
-            Pick::Class(class) => self.gaps.classes[*class].span,
-            Pick::Revoke { .. } | Pick::Expiry(_) => Span::ALL,
-        });
-        options.chain(deletes).any(|keys| concern.meets(gap.revision, keys))
-    }
-
-    /// Why a gap has these options and no others.
-    pub(super) fn excluded(&self, gap: &Gap<'h>, options: &[Pick]) -> Concern {
-        if self.gaps.tangled {
-            return Concern::all();
-        }
-        let mut concern = Concern::default();
-        if let Some(trace) = gap.trace {
-            let key = self.case.keys.number(&trace.pair.key);
-            concern.add(key.map_or(Span::NONE, Span::one), 0);
-            return concern;
-        }
-        let pool = |pick: &Pick| match pick {
-            Pick::Class(class) => Some(self.gaps.classes[*class].pool),
-            Pick::Revoke { .. } | Pick::Expiry(_) => None,
-        };
-        let options: Vec<PoolId> = options.iter().filter_map(pool).collect();
-        for (id, pool) in self.gaps.pools.iter().enumerate() {
-            let possible =
-                pool.released(gap.revision) > 0 && !self.outlook.forbids(gap.revision, pool.span);
-            if possible && !options.contains(&id) {
-                concern.append(self.concern(pool.span, gap.revision));
-            }
-        }
-        concern
     }
 }
