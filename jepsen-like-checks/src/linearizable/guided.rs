@@ -31,6 +31,7 @@ mod diagnose;
 mod gaps;
 mod keys;
 mod known;
+mod least;
 mod lives;
 mod needs;
 mod order;

@@ -19,6 +19,7 @@
 
 use super::super::{OrderFault, Rejection};
 use super::case::{By, Case};
+use super::least::Least;
 use super::role::Role;
 use crate::history::{Micros, Request, Revision};
 use crate::model::kv::Refused;
@@ -49,10 +50,10 @@ pub(super) struct Order {
     floors: Vec<i64>,
     /// For each revision that some answer shows, the moment of the first such return; by revision.
     /// Only if there is a revoke: it may have made a revision that nobody saw before it began.
-    seen: Vec<(i64, Micros)>,
-    /// Invocations of operations with a place, in time's order, each with the lowest revision of
-    /// it and all after it. Only if something was refused because of a compaction.
-    ceilings: Vec<(Micros, i64)>,
+    seen: Least<i64, Micros>,
+    /// Invocations of operations with a place, each with the lowest revision of it and all after it.
+    /// Only if something was refused because of a compaction.
+    ceilings: Least<Micros, i64>,
 }
 
 impl Order {
@@ -70,14 +71,13 @@ impl Order {
     /// The highest revision that can have existed at a moment, as far as operations tell that began
     /// after it.
     pub(super) fn ceiling(&self, at: Micros) -> i64 {
-        let after = self.ceilings.partition_point(|(begun, _)| *begun <= at);
-        self.ceilings.get(after).map_or(i64::MAX, |(_, lowest)| *lowest)
+        self.ceilings.after(&at).unwrap_or(i64::MAX)
     }
 
     /// Whether a revision, or a higher one, was seen by somebody before an operation began.
     pub(super) fn is_seen_before(&self, revision: i64, begun: Micros) -> bool {
-        let from = self.seen.partition_point(|(seen, _)| *seen < revision);
-        self.seen.get(from).is_some_and(|(_, first)| *first < begun)
+        // A higher revision that was seen earlier shows that the lower one existed, too.
+        self.seen.from(&revision).is_some_and(|first| first < begun)
     }
 }
 
@@ -98,40 +98,32 @@ pub(super) fn check(case: &Case<'_>) -> Result<Order, Box<Rejection>> {
         pushed(case, highest, begin.op)?;
         floors[begin.op] = highest.place.revision;
     }
-    // Both take a sort of everything, and few histories have anybody who asks.
+    // Both take a pass over everything, and few histories have anybody who asks.
     let revoked = case.terms.iter().any(|term| !term.begins);
     let seen = if revoked { seen(&returns) } else { Vec::new() };
     let asked = case.refused.iter().any(|(_, reason)| *reason == Refused::Compacted);
     let ceilings = if asked { ceilings(case, &begins) } else { Vec::new() };
-    Ok(Order { floors, seen, ceilings })
+    Ok(Order { floors, seen: Least::of(seen), ceilings: Least::of(ceilings) })
 }
 
 fn seen(returns: &[Return]) -> Vec<(i64, Micros)> {
-    let mut seen: Vec<(i64, Micros)> =
-        returns.iter().map(|over| (over.place.revision, over.at)).collect();
-    seen.sort_unstable();
-    // A higher revision that was seen earlier shows that the lower one existed, too.
-    let mut first = Micros(u64::MAX);
-    for (_, at) in seen.iter_mut().rev() {
-        first = first.min(*at);
-        *at = first;
+    let mut seen: Vec<(i64, Micros)> = Vec::new();
+    for over in returns {
+        // In time's order: a revision that is not above all before it was seen with one of these.
+        if seen.last().is_none_or(|(highest, _)| *highest < over.place.revision) {
+            seen.push((over.place.revision, over.at));
+        }
     }
     seen
 }
 
 fn ceilings(case: &Case<'_>, begins: &[Begin]) -> Vec<(Micros, i64)> {
-    let mut lowest = i64::MAX;
-    let mut ceilings = Vec::with_capacity(begins.len());
-    for begin in begins.iter().rev() {
-        match case.roles[begin.op] {
-            Role::Write(revision) => lowest = lowest.min(revision - 1),
-            Role::Read(revision) => lowest = lowest.min(revision),
-            Role::Stale(_) | Role::Future(_) | Role::Maybe | Role::Silent => {}
-        }
-        ceilings.push((begin.at, lowest));
-    }
-    ceilings.reverse();
-    ceilings
+    let ceiling = |begin: &Begin| match case.roles[begin.op] {
+        Role::Write(revision) => Some((begin.at, revision - 1)),
+        Role::Read(revision) => Some((begin.at, revision)),
+        Role::Stale(_) | Role::Future(_) | Role::Maybe | Role::Silent => None,
+    };
+    begins.iter().filter_map(ceiling).collect()
 }
 
 fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {

@@ -17,10 +17,12 @@
 //! Not here: reads refused as ones of the future, which are held against places (`order.rs`).
 
 use std::cell::LazyCell;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::super::{OrderFault, Rejection};
 use super::case::{By, Case, Claim};
+use super::least::Least;
 use super::order::Order;
 use super::role::Role;
 use crate::history::{Lease, Micros, Operation, Outcome, Request, Response};
@@ -36,15 +38,6 @@ struct Mark {
     at: Option<i64>,
     invoked: Micros,
     returned: Option<Micros>,
-}
-
-/// An answer that shows an old revision.
-struct OldLook {
-    asked: i64,
-    op: usize,
-    invoked: Micros,
-    /// The least revision that it and all that begin after it show.
-    lowest: i64,
 }
 
 /// Checks compactions, reads of old revisions, and refusals.
@@ -125,11 +118,12 @@ fn ascending(case: &Case<'_>, answered: &[Mark]) -> Result<(), Box<Rejection>> {
     Ok(())
 }
 
-/// Checks the answers that show an old revision, and returns those that must be up to date.
-fn old_looks(case: &Case<'_>, answered: &[Mark]) -> Result<Vec<OldLook>, Box<Rejection>> {
+/// Checks the answers that show an old revision. The invocations of those that must be up to date,
+/// each with the least revision that it and all that begin after it show.
+fn old_looks(case: &Case<'_>, answered: &[Mark]) -> Result<Least<Micros, i64>, Box<Rejection>> {
     let mut looks = Vec::new();
     if answered.is_empty() {
-        return Ok(looks);
+        return Ok(Least::of(looks));
     }
     // The compaction with the lowest place, and the one that ends first, of each and all after it.
     let mut firsts: Vec<(Mark, Mark)> = Vec::with_capacity(answered.len());
@@ -162,38 +156,24 @@ fn old_looks(case: &Case<'_>, answered: &[Mark]) -> Result<Vec<OldLook>, Box<Rej
             }
         }
         if !stale {
-            let (asked, invoked) = (look.at, operation.invoked);
-            looks.push(OldLook { asked, op: look.op, invoked, lowest: asked });
+            looks.push((operation.invoked, look.at));
         }
     }
-    looks.sort_by_key(|look| (look.invoked, look.op));
-    let mut lowest = i64::MAX;
-    for look in looks.iter_mut().rev() {
-        lowest = lowest.min(look.asked);
-        look.lowest = lowest;
-    }
-    Ok(looks)
+    Ok(Least::of(looks))
 }
 
-/// Invocations of compactions, sorted, each with the highest mark that can have been there before
-/// it and all after it.
-fn ceilings(answered: &[Mark]) -> Vec<(Micros, i64)> {
-    let mut ceilings: Vec<_> = answered.iter().map(|mark| (mark.invoked, mark.mark - 1)).collect();
-    ceilings.sort_unstable();
-    let mut lowest = i64::MAX;
-    for (_, ceiling) in ceilings.iter_mut().rev() {
-        lowest = lowest.min(*ceiling);
-        *ceiling = lowest;
-    }
-    ceilings
+/// Invocations of compactions, each with the highest mark that can have been there before it and all
+/// after it.
+fn ceilings(answered: &[Mark]) -> Least<Micros, i64> {
+    Least::of(answered.iter().map(|mark| (mark.invoked, mark.mark - 1)).collect())
 }
 
 /// Whether some compaction can be the reason for a refusal.
 fn was_compacted(
     operation: &Operation,
     order: &Order,
-    (marks, ceilings): (&[Mark], &[(Micros, i64)]),
-    looks: &[OldLook],
+    (marks, ceilings): (&[Mark], &Least<Micros, i64>),
+    looks: &Least<Micros, i64>,
 ) -> bool {
     let least = match &operation.request {
         // A read is refused below the mark, a compaction at it, too.
@@ -211,10 +191,8 @@ fn was_compacted(
     };
     let Some(returned) = operation.returned() else { return true };
     let ceiling = order.ceiling(returned);
-    let later = looks.partition_point(|look| look.invoked <= returned);
-    let still_shown = looks.get(later).map_or(i64::MAX, |look| look.lowest);
-    let later = ceilings.partition_point(|(invoked, _)| *invoked <= returned);
-    let still_new = ceilings.get(later).map_or(i64::MAX, |(_, lowest)| *lowest);
+    let still_shown = looks.after(&returned).unwrap_or(i64::MAX);
+    let still_new = ceilings.after(&returned).unwrap_or(i64::MAX);
     marks[marks.partition_point(|mark| mark.mark < least)..].iter().any(|mark| {
         mark.invoked <= returned
             && mark.at.unwrap_or(mark.mark) <= ceiling
@@ -240,24 +218,21 @@ fn lease_of(request: &Request) -> Option<Lease> {
 
 /// Whether a lease is alive during the whole of an operation: it was before, is afterwards, and
 /// nobody can have granted it anew in between.
-fn is_surely_alive(case: &Case<'_>, speakers: &Speakers<'_>, operation: &Operation) -> bool {
+fn is_surely_alive(case: &Case<'_>, speakers: &Speakers, operation: &Operation) -> bool {
     let (Some(lease), Some(returned)) = (lease_of(&operation.request), operation.returned()) else {
         return false;
     };
     let Some(said) = speakers.0.get(&lease) else { return false };
     let before = said.first_life.is_some_and(|first| first < operation.invoked);
-    let next = said.needs.partition_point(|(invoked, _)| *invoked <= returned);
-    let after = said.needs.get(next).map(|(_, first)| *first);
-    let Some(after) = after.filter(|_| before) else { return false };
-    let again = said.grants.iter().any(|grant| {
-        grant.returned().is_none_or(|end| end >= operation.invoked) && grant.invoked <= after
-    });
+    let Some(after) = said.needs.after(&returned).filter(|_| before) else { return false };
+    let last = said.grants.from(&Reverse(after));
+    let again = last.is_some_and(|Reverse(end)| end >= operation.invoked);
     !again && case.tenure.stray.iter().all(|(stray, _)| *stray != lease)
 }
 
 /// Whether a lease is dead during the whole of an operation: nobody granted it, or it was revoked
 /// before, and nobody can have granted it since.
-fn is_surely_dead(case: &Case<'_>, speakers: &Speakers<'_>, operation: &Operation) -> bool {
+fn is_surely_dead(case: &Case<'_>, speakers: &Speakers, operation: &Operation) -> bool {
     let (Some(lease), Some(returned)) = (lease_of(&operation.request), operation.returned()) else {
         return false;
     };
@@ -265,68 +240,76 @@ fn is_surely_dead(case: &Case<'_>, speakers: &Speakers<'_>, operation: &Operatio
         return false;
     }
     let Some(said) = speakers.0.get(&lease) else { return true };
-    let over = said.revokes.iter().filter(|revoke| revoke.returned() < Some(operation.invoked));
-    let revoked = over.map(|revoke| revoke.invoked).max();
-    said.grants.iter().all(|grant| {
-        let too_late = grant.invoked > returned;
-        too_late || revoked.is_some_and(|revoked| grant.returned().is_some_and(|end| end < revoked))
-    })
+    let revoked = said.revokes.after(&Reverse(operation.invoked));
+    said.grants
+        .from(&Reverse(returned))
+        .is_none_or(|Reverse(end)| revoked.is_some_and(|Reverse(revoked)| end < revoked))
 }
 
-/// What operations say of one lease.
+/// What operations say of one lease, one by one.
 #[derive(Default)]
-struct Said<'h> {
-    /// Grants, answered or not.
-    grants: Vec<&'h Operation>,
-    /// Answered revokes.
-    revokes: Vec<&'h Operation>,
-    /// The first return of an answer that shows it alive.
+struct Notes {
+    grants: Vec<(Reverse<Micros>, Reverse<Micros>)>,
+    revokes: Vec<(Reverse<Micros>, Reverse<Micros>)>,
     first_life: Option<Micros>,
-    /// Invocations of those that need it alive, sorted, each with the first return of it and all
-    /// after it.
     needs: Vec<(Micros, Micros)>,
 }
 
-/// What operations say of each lease.
-struct Speakers<'h>(HashMap<Lease, Said<'h>>);
+/// What operations say of one lease.
+struct Said {
+    /// Invocations of grants, answered or not, each with the last return of it and all before it; an
+    /// unanswered one never returns.
+    grants: Least<Reverse<Micros>, Reverse<Micros>>,
+    /// Returns of answered revokes, each with the last invocation of it and all before it.
+    revokes: Least<Reverse<Micros>, Reverse<Micros>>,
+    /// The first return of an answer that shows it alive.
+    first_life: Option<Micros>,
+    /// Invocations of those that need it alive, each with the first return of it and all after it.
+    needs: Least<Micros, Micros>,
+}
 
-impl<'h> Speakers<'h> {
-    fn new(case: &Case<'h>) -> Self {
-        let mut speakers: HashMap<Lease, Said<'h>> = HashMap::new();
+impl From<Notes> for Said {
+    fn from(notes: Notes) -> Self {
+        let Notes { grants, revokes, first_life, needs } = notes;
+        let (grants, revokes) = (Least::of(grants), Least::of(revokes));
+        Self { grants, revokes, first_life, needs: Least::of(needs) }
+    }
+}
+
+/// What operations say of each lease.
+struct Speakers(HashMap<Lease, Said>);
+
+impl Speakers {
+    fn new(case: &Case<'_>) -> Self {
+        let mut notes: HashMap<Lease, Notes> = HashMap::new();
         for op in &case.leasing {
             let operation = &case.operations[*op];
-            if let Some(lease) = tenure::grants(operation) {
-                speakers.entry(lease).or_default().grants.push(operation);
+            let (granted, invoked) = (tenure::grants(operation), operation.invoked);
+            if let Some(lease) = granted {
+                let end = operation.returned().unwrap_or(Micros(u64::MAX));
+                notes.entry(lease).or_default().grants.push((Reverse(invoked), Reverse(end)));
             }
-            let Some(returned) = operation.returned() else { continue };
+            // A refusal or the lack of an answer says nothing of a lease.
+            let (Some(returned), Some(_)) = (operation.returned(), operation.response()) else {
+                continue;
+            };
             let mut leases = tenure::used(&operation.request);
-            leases.extend(tenure::grants(operation));
+            leases.extend(granted);
             for lease in leases {
-                let said = speakers.entry(lease).or_default();
+                let said = notes.entry(lease).or_default();
                 if shows_life(operation) {
                     let first = said.first_life.get_or_insert(returned);
                     *first = returned.min(*first);
                 }
                 if needs_life(operation) {
-                    said.needs.push((operation.invoked, returned));
+                    said.needs.push((invoked, returned));
                 }
                 if let Some(Response::LeaseRevoke(_)) = operation.response() {
-                    said.revokes.push(operation);
+                    said.revokes.push((Reverse(returned), Reverse(invoked)));
                 }
             }
         }
-        speakers.values_mut().for_each(|said| first_returns(&mut said.needs));
-        Self(speakers)
-    }
-}
-
-/// Sorts by invocation, and makes each return the first of it and all after it.
-fn first_returns(spans: &mut [(Micros, Micros)]) {
-    spans.sort_unstable();
-    let mut first = Micros(u64::MAX);
-    for (_, returned) in spans.iter_mut().rev() {
-        first = first.min(*returned);
-        *returned = first;
+        Self(notes.into_iter().map(|(lease, notes)| (lease, Said::from(notes))).collect())
     }
 }
 
