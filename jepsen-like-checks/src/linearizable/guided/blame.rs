@@ -21,6 +21,8 @@
 //!
 //! Not here: stepping back (`search.rs`), what there is to choose (`stock.rs`).
 
+use std::collections::BTreeSet;
+
 use super::case::Change;
 use super::concern::Concern;
 use super::gaps::{Class, ClassId, Gap};
@@ -48,8 +50,10 @@ impl<'h> Stock<'_, 'h> {
     ) -> bool {
         // What is attached to a lease goes with it.
         let mut leases = present.attaching();
+        let mut classes = self.gaps.classes.iter().enumerate();
         matches!(concern, Concern::Everything)
-            || self.possible(gap).any(|(id, _)| self.counts(gap, id, concern))
+            || classes
+                .any(|(id, class)| self.counts(gap, id, concern) && self.is_possible(gap, class))
             || gap.trace.is_none()
                 && (leases.any(|lease| self.ends_some(present, gap, lease, concern))
                     || concern.leases().any(|lease| self.may_end(lives, gap, lease)))
@@ -97,17 +101,15 @@ impl<'h> Stock<'_, 'h> {
         can_end && lives.can_use(lease, gap.revision)
     }
 
-    /// The classes that may fill a gap in some state, as far as the answers tell.
-    fn possible(&self, gap: &Gap<'h>) -> impl Iterator<Item = (ClassId, &Class<'h>)> {
-        self.gaps.classes.iter().enumerate().filter(move |(_, class)| {
-            let forbidden = match class.change {
-                Change::Put { .. } | Change::Delete(_) | Change::Keep(_) => {
-                    self.outlook.forbids(gap.revision, class.span)
-                }
-                Change::Txn(_) | Change::End(_) => false,
-            };
-            class.released(gap.revision) > 0 && !forbidden && self.fits(gap, class)
-        })
+    /// Whether a class may fill a gap in some state, as far as the answers tell.
+    fn is_possible(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {
+        let forbidden = || match class.change {
+            Change::Put { .. } | Change::Delete(_) | Change::Keep(_) => {
+                self.outlook.forbids(gap.revision, class.span)
+            }
+            Change::Txn(_) | Change::End(_) => false,
+        };
+        class.released(gap.revision) > 0 && self.fits(gap, class) && !forbidden()
     }
 
     /// Why a gap has these options and no others that touch what is of concern; `present` and `lives`
@@ -124,10 +126,18 @@ impl<'h> Stock<'_, 'h> {
         if gap.trace.is_none() {
             why.append(self.why_no_end((present, lives), (gap, &bound), options, within));
         }
+        let mut left = BTreeSet::new();
         let counts = |id| within.is_none_or(|within| self.counts(gap, id, within));
-        for (id, class) in self.possible(gap).filter(|(id, _)| counts(*id)) {
+        for (id, class) in self.gaps.classes.iter().enumerate().filter(|(id, _)| counts(*id)) {
             if matches!(why, Concern::Everything) {
                 break;
+            }
+            if let Some(key) = bound.left_by(present, &self.spans[id]) {
+                left.insert(key);
+                continue;
+            }
+            if !self.is_possible(gap, class) {
+                continue;
             }
             let is_option = options.iter().any(|pick| self.stands_for(gap, *pick, id));
             why.append(match class.change {
@@ -139,9 +149,10 @@ impl<'h> Stock<'_, 'h> {
                 | Change::Delete(_)
                 | Change::Txn(_)
                 | Change::Keep(_)
-                | Change::End(_) => self.why_not((present, lives), (gap, &bound), (id, class)),
+                | Change::End(_) => self.why_not((present, lives), gap, (id, class)),
             });
         }
+        left.into_iter().for_each(|key| why.append(self.concern(Span::one(key), gap.revision)));
         why
     }
 
@@ -149,12 +160,9 @@ impl<'h> Stock<'_, 'h> {
     fn why_not(
         &self,
         (present, lives): (&mut Present<'h>, &Lives),
-        (gap, bound): (&Gap<'h>, &Bound),
+        gap: &Gap<'h>,
         (id, class): (ClassId, &Class<'h>),
     ) -> Concern {
-        if let Some(key) = bound.left_by(self.case, present, class.change) {
-            return self.concern(Span::one(key), gap.revision);
-        }
         // Where its members have run out, it counts who used them, ever.
         if !class.has_spare(gap.revision, self.used[id]) {
             return Concern::of(class.span, 0);
@@ -191,6 +199,17 @@ impl<'h> Stock<'_, 'h> {
             || gap.trace.is_none() && same_pool && self.is_pooled(option) && self.is_pooled(id)
     }
 
+    /// What it depends on that each of some leases has a key.
+    fn each_first(&self, present: &Present<'h>, gap: &Gap<'h>, leases: &[Lease]) -> Concern {
+        let mut why = Concern::default();
+        for lease in leases {
+            let first = present.attached(*lease).and_then(|keys| keys.first());
+            let key = first.map_or(Span::NONE, |key| Span::one(*key));
+            why.append(self.concern(key, gap.revision));
+        }
+        why
+    }
+
     /// Why no other lease can have ended.
     fn why_no_end(
         &self,
@@ -199,15 +218,23 @@ impl<'h> Stock<'_, 'h> {
         options: &[Pick],
         within: Option<&Concern>,
     ) -> Concern {
-        let Some(within) = within else {
-            let none = self.case.tenure.granted.is_empty();
-            return if none { Concern::default() } else { Concern::Everything };
-        };
         let is_option = |lease: Lease| {
             options.iter().any(|pick| match pick {
                 Pick::Revoke { lease: ended, .. } | Pick::Expiry(ended) => *ended == lease,
                 Pick::Class(_) => false,
             })
+        };
+        let Some(within) = within else {
+            if self.case.tenure.granted.is_empty() {
+                return Concern::default();
+            }
+            // One end leaves the keys of all others that are bound to end.
+            let options = bound.leases.iter().all(|lease| is_option(*lease));
+            return if bound.leases.is_empty() || !options {
+                Concern::Everything
+            } else {
+                self.each_first(present, gap, &bound.leases)
+            };
         };
         // A lease without keys may have some in another state, and end there.
         let bare =

@@ -59,6 +59,9 @@ pub(super) struct Outlook {
 /// Facts to keep at most, of 50 bytes each.
 const ROOM: usize = 4 << 20;
 
+/// So many keys that it does not pay to ask for each when it was last shown.
+const MANY: usize = 32;
+
 impl Outlook {
     pub(super) fn new(case: &Case<'_>, gaps: &Gaps<'_>) -> Self {
         let hidden = gaps.gaps.iter().filter(|gap| !gap.revealed);
@@ -395,6 +398,10 @@ impl Outlook {
     /// if there is none.
     pub(super) fn pinned(&self, keys: Span, at: i64) -> i64 {
         let known = &self.known[self.places(keys)];
+        // Of many keys, one is hardly ever looked at.
+        if known.len() > MANY {
+            return 0;
+        }
         known.iter().map(|known| known.pinned(at)).min().unwrap_or(0)
     }
 

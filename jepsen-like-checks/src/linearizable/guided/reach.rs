@@ -21,11 +21,11 @@ pub(super) fn each_written(case: &Case<'_>, change: Change<'_>, see: &mut impl F
     }
 }
 
-/// The least span that holds all keys that an unknown write may change.
-pub(super) fn hull(case: &Case<'_>, change: Change<'_>) -> Span {
-    let mut hull = Span::NONE;
-    each_written(case, change, &mut |keys, _| hull = hull.with(keys));
-    hull
+/// The keys that an unknown write may change, span by span.
+pub(super) fn written(case: &Case<'_>, change: Change<'_>) -> Vec<Span> {
+    let mut spans = Vec::new();
+    each_written(case, change, &mut |keys, _| spans.push(keys));
+    spans
 }
 
 /// The leases that an unknown write may need.

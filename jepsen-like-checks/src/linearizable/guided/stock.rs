@@ -50,7 +50,7 @@ pub(super) fn is_served(change: Change<'_>, lives: &Lives, revision: i64) -> boo
 /// the revision if not in it, and a revoke behind it finds no keys.
 #[derive(Default)]
 pub(super) struct Bound {
-    leases: Vec<Lease>,
+    pub(super) leases: Vec<Lease>,
     keys: Span,
 }
 
@@ -72,22 +72,11 @@ impl Bound {
         self.keys.is_empty() || self.keys.with(keys) == keys
     }
 
-    /// One of them that a change cannot reach.
-    pub(super) fn left_by(
-        &self,
-        case: &Case<'_>,
-        present: &Present<'_>,
-        change: Change<'_>,
-    ) -> Option<KeyId> {
+    /// One of them that is in none of some spans.
+    pub(super) fn left_by(&self, present: &Present<'_>, spans: &[Span]) -> Option<KeyId> {
         let mut attached =
             self.leases.iter().filter_map(|lease| present.attached(*lease)).flatten();
-        let reached = |key: KeyId| {
-            let mut reached = false;
-            reach::each_written(case, change, &mut |keys, _| {
-                reached |= keys.meets(Span::one(key));
-            });
-            reached
-        };
+        let reached = |key: KeyId| spans.iter().any(|keys| keys.meets(Span::one(key)));
         attached.find(|key| !reached(**key)).copied()
     }
 
@@ -119,6 +108,8 @@ pub(super) struct Stock<'c, 'h> {
     needs: Needs,
     /// A span that holds all keys that each class can change.
     pub(super) written: Vec<Span>,
+    /// The keys themselves, span by span.
+    pub(super) spans: Vec<Vec<Span>>,
     /// The leases that each class may need.
     pub(super) needed: Vec<Vec<Lease>>,
     /// How many members of each class are in force.
@@ -129,9 +120,12 @@ impl<'c, 'h> Stock<'c, 'h> {
     pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>, lives: &Lives) -> Self {
         let used = vec![0; gaps.classes.len()];
         let (outlook, needs) = (Outlook::new(case, gaps), Needs::new(case, lives));
-        let written = gaps.classes.iter().map(|class| reach::hull(case, class.change)).collect();
+        let spans: Vec<_> =
+            gaps.classes.iter().map(|class| reach::written(case, class.change)).collect();
+        let hull = |spans: &Vec<Span>| spans.iter().fold(Span::NONE, |hull, keys| hull.with(*keys));
+        let written = spans.iter().map(hull).collect();
         let needed = gaps.classes.iter().map(|class| reach::needed(class.change)).collect();
-        Self { case, gaps, outlook, needs, written, needed, used }
+        Self { case, gaps, outlook, needs, written, spans, needed, used }
     }
 
     pub(super) fn change(&self, class: ClassId) -> Change<'h> {
