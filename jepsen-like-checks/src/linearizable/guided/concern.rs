@@ -1,8 +1,8 @@
 //! What a contradiction depends on.
 //!
-//! A contradiction speaks of some keys, or of a lease, and how these are depends on the choices that changed them.
-//! Where an answer showed all that a key held, choices before that do not count: whatever happened, it
-//! must have led to what was shown.
+//! A contradiction speaks of some keys, or of a lease, and how these are depends on the choices that
+//! changed them. Where an answer showed all that a key held, choices before that do not count: whatever
+//! happened, it must have led to what was shown.
 //!
 //! ```text
 //! revision      5 gap      6 look        7 gap      8 look
