@@ -5,35 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::cluster::{leader, started};
 use crate::common::{Client, SOON, Server, wait};
 use quorate_core::api::etcdserverpb::RangeRequest;
 use tonic::Code;
-
-async fn started() -> Vec<Server> {
-    let mut members = Server::cluster(3);
-    for member in &mut members {
-        member.start();
-    }
-    for member in &members {
-        member.wait_ready();
-    }
-    members
-}
-
-/// The place of the leader among those that run.
-async fn leader(members: &[Server]) -> usize {
-    let begin = Instant::now();
-    loop {
-        for (n, member) in members.iter().enumerate().filter(|(_, member)| member.is_running()) {
-            let Ok(status) = member.client().await.status().await else { continue };
-            if status.leader != 0 && status.leader == status.header.unwrap().member_id {
-                return n;
-            }
-        }
-        assert!(begin.elapsed() < SOON, "no leader");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 /// Puts until it works: what an operator's script does while a leader is elected.
 async fn put_somehow(client: &Client, key: &str, value: &str) {
@@ -45,7 +20,7 @@ async fn put_somehow(client: &Client, key: &str, value: &str) {
 
 #[tokio::test]
 async fn a_cluster_of_three_outlives_its_leader() {
-    let mut members = started().await;
+    let mut members = started(&[]).await;
     let (a, b) = (members[0].client().await, members[1].client().await);
     for n in 0..200 {
         a.put(&format!("k{n}"), &format!("v{n}")).await.unwrap();
@@ -97,7 +72,7 @@ async fn assert_equal(members: &[Server]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_while_members_are_killed() {
-    let mut members = started().await;
+    let mut members = started(&[]).await;
     let clients = [members[0].client().await, members[1].client().await, members[2].client().await];
     let stop = Arc::new(AtomicBool::new(false));
     let writers = (0..6).map(|writer| {
@@ -140,7 +115,7 @@ async fn nothing_acknowledged_is_lost_while_members_are_killed() {
 
 #[tokio::test]
 async fn without_a_quorum_requests_fail_in_time() {
-    let mut members = started().await;
+    let mut members = started(&[]).await;
     let client = members[0].client().await;
     client.put("a", "1").await.unwrap();
     members[1].kill();

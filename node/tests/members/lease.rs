@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::common::cluster::{leader, started};
 use crate::common::{Client, SOON, Server};
 use quorate_core::api::etcdserverpb::{
     LeaseGrantRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
@@ -81,27 +82,6 @@ impl KeepAlive {
         let (answered, ttl) = self.answer().await?;
         assert_eq!(answered, id);
         Ok(ttl)
-    }
-}
-
-async fn cluster() -> Vec<Server> {
-    let mut members = Server::cluster(3);
-    members.iter_mut().for_each(Server::start);
-    members.iter().for_each(Server::wait_ready);
-    members
-}
-
-async fn leader(members: &[Server]) -> usize {
-    let begin = Instant::now();
-    loop {
-        for (n, member) in members.iter().enumerate().filter(|(_, member)| member.is_running()) {
-            let Ok(status) = member.client().await.status().await else { continue };
-            if status.leader != 0 && status.leader == status.header.unwrap().member_id {
-                return n;
-            }
-        }
-        assert!(begin.elapsed() < SOON, "no leader");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -216,7 +196,7 @@ async fn an_idle_stream_ends_with_its_server() {
 async fn a_stream_through_a_follower_keeps_many_leases_alive() {
     const TTL: i64 = 5;
     let ttl = Duration::from_secs(5);
-    let members = cluster().await;
+    let members = started(&[]).await;
     let leads = leader(&members).await;
     let (follower, other) = ((leads + 1) % 3, (leads + 2) % 3);
     let (a, b) = (members[follower].client().await, members[other].client().await);
@@ -249,7 +229,7 @@ async fn a_stream_through_a_follower_keeps_many_leases_alive() {
 
 #[tokio::test]
 async fn a_lease_outlives_its_leader_by_its_ttl_and_not_for_ever() {
-    let mut members = cluster().await;
+    let mut members = started(&[]).await;
     let leads = leader(&members).await;
     let survivor = members[(leads + 1) % 3].client().await;
     grant(&survivor, 5, 4).await.unwrap();
@@ -268,7 +248,7 @@ async fn a_lease_outlives_its_leader_by_its_ttl_and_not_for_ever() {
 
 #[tokio::test]
 async fn without_a_leader_lease_calls_end_with_that() {
-    let mut members = cluster().await;
+    let mut members = started(&[]).await;
     let client = members[0].client().await;
     grant(&client, 5, 600).await.unwrap();
     let hasleader = |request: &mut Request<ReceiverStream<LeaseKeepAliveRequest>>| {

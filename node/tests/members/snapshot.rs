@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::cluster::started;
 use crate::common::{Client, SOON, Server, wait};
 use tokio::task::JoinHandle;
 
@@ -22,16 +23,7 @@ const STORED: &str = "stored a snapshot";
 /// Pairs before the member goes.
 const PAIRS: usize = 1500;
 
-async fn started(flags: &[&str]) -> Vec<Server> {
-    let members = Server::cluster(3).into_iter();
-    let with = |member| flags.iter().fold(member, |member: Server, flag| member.with(flag));
-    let mut members: Vec<Server> = members.map(with).collect();
-    members.iter_mut().for_each(Server::start);
-    members.iter().for_each(Server::wait_ready);
-    members
-}
-
-/// The place of the leader.
+/// The place of the leader: a cluster that serves has one at once.
 async fn leader(members: &[Server]) -> usize {
     let leads = async |member: &Server| {
         let status = member.client().await.status().await.unwrap();

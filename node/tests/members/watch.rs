@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::common::cluster::started;
 use crate::common::watch::{Stream, from, one, prefix};
 use crate::common::{Client, SOON, Server};
 use quorate_core::api::etcdserverpb::watch_request::RequestUnion;
@@ -146,18 +147,11 @@ async fn the_end_of_the_server_is_the_end_of_its_streams() {
     assert_eq!((end.code(), end.message()), (Code::Unavailable, "etcdserver: server stopped"));
 }
 
-async fn cluster() -> Vec<Server> {
-    let mut members = Server::cluster(3);
-    members.iter_mut().for_each(Server::start);
-    members.iter().for_each(Server::wait_ready);
-    members
-}
-
 /// Every member tells the same, whoever was asked to write; and without a quorum it stays silent,
 /// but for those who want to know (NL-2).
 #[tokio::test(flavor = "multi_thread")]
 async fn every_member_tells_the_same_and_some_are_told_of_a_lost_leader() {
-    let mut members = cluster().await;
+    let mut members = started(&[]).await;
     let mut streams = Vec::new();
     for member in &members {
         let mut stream = Stream::open(&member.client_url).await;

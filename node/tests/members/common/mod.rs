@@ -2,6 +2,7 @@
 //!
 //! Not here: what is tested.
 
+pub mod cluster;
 pub mod etcd;
 pub mod ports;
 pub mod proxy;
