@@ -1,22 +1,19 @@
 //! Leases in a member that leads itself: its answers, and what a hundred thousand of them cost.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_types)]
 
-use std::collections::BTreeSet;
+mod member_support;
+
 use std::time::{Duration, Instant};
 
+use member_support::founded;
 use quorate_core::actors;
 use quorate_core::api::Unavailable;
-use quorate_core::api::etcdserverpb::{LeaseGrantRequest, Member as Listed};
-use quorate_core::member::{Config, Input, Member, Output};
-use quorate_core::raft::Entry;
+use quorate_core::api::etcdserverpb::LeaseGrantRequest;
+use quorate_core::member::{Input, Member, Output};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
 use quorate_core::store::Store;
-use quorate_core::types::{
-    ClusterId, Index, LeaseId, LeaseLife, NodeId, RequestId, Seconds, Term, Ticks,
-};
-use quorate_core::wal::{self, FileOp, Found, Identity, Layout, ReadDisk, Wal};
-
-const LAYOUT: Layout = Layout { segment_size: 64 << 20, planted: None };
+use quorate_core::types::{LeaseId, LeaseLife, NodeId, RequestId, Seconds, Ticks};
+use quorate_core::wal::Wal;
 
 /// One member whose disk is always done at once, with its store.
 struct Alone {
@@ -28,49 +25,11 @@ struct Alone {
     refused: Vec<(u64, Unavailable)>,
 }
 
-/// The log of a cluster that was just founded.
-struct Founded(String, Vec<u8>);
-
-impl ReadDisk for Founded {
-    type Error = String;
-
-    fn list(&self) -> Result<Vec<String>, String> {
-        Ok(vec![self.0.clone()])
-    }
-
-    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
-        Ok(self.1.clone())
-    }
-}
-
 impl Alone {
     fn new(voters: u64) -> Self {
-        let config = Config {
-            id: NodeId(1),
-            cluster: ClusterId(1),
-            boot: 1,
-            voters: (1..=voters).map(NodeId).collect::<BTreeSet<_>>(),
-            heartbeat: Ticks(10),
-            election: Ticks(100),
-            discard_batch: 1000,
-            kept_tail: 1000,
-            lease_checkpoint: Ticks(30_000),
-            seed: 1,
-            planted: None,
-        };
-        let members = config.voters.iter().map(|id| Listed { id: id.0, ..Default::default() });
-        let command = request::found(members.collect());
-        let founding = Entry { index: Index(1), term: Term(1), command };
-        let identity = Identity { cluster: config.cluster, member: config.id };
-        let mut plan = Vec::new();
-        Wal::create(identity, LAYOUT, founding, &mut plan);
-        let Found::Log(mut recovered) = wal::recover(&files(plan), LAYOUT).unwrap() else {
-            panic!("no log")
-        };
-        let store = Store::new();
-        let member = actors::start(config, &mut recovered, &store).unwrap();
+        let (member, wal, store) = founded(voters);
         let (told, refused) = (Vec::new(), Vec::new());
-        let mut alone = Self { member, wal: recovered.wal, store, n: 0, told, refused };
+        let mut alone = Self { member, wal, store, n: 0, told, refused };
         alone.take_in([Input::Tick(Ticks(1))]);
         alone
     }
@@ -135,23 +94,6 @@ impl Alone {
 }
 
 /// The file that a plan leaves; there is one.
-fn files(plan: Vec<FileOp>) -> Founded {
-    let (mut file, mut called) = (Vec::new(), String::new());
-    for operation in plan {
-        match operation {
-            FileOp::Create { name, size } => {
-                (file, called) = (vec![0; usize::try_from(size).unwrap()], name);
-            }
-            FileOp::Write { offset, bytes, .. } => {
-                file[usize::try_from(offset).unwrap()..][..bytes.len()].copy_from_slice(&bytes);
-            }
-            FileOp::Rename { to, .. } => called = to,
-            FileOp::Sync { .. } | FileOp::SyncDir | FileOp::Remove { .. } => {}
-        }
-    }
-    Founded(called, file)
-}
-
 #[test]
 fn a_lease_lives_its_ttl_and_ends_within_half_a_second_of_it() {
     let mut alone = Alone::new(1);

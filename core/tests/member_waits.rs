@@ -2,16 +2,16 @@
 //! was applied.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_types)]
 
+mod member_support;
+
+use member_support::founded;
 use quorate_core::actors;
-use quorate_core::api::etcdserverpb::{Member as Listed, PutRequest};
-use quorate_core::member::{Config, Group, Input, Member, Output};
-use quorate_core::raft::Entry;
+use quorate_core::api::etcdserverpb::PutRequest;
+use quorate_core::member::{Group, Input, Member, Output};
 use quorate_core::request::{self, MAX_REQUEST_BYTES, Request};
 use quorate_core::store::Store;
-use quorate_core::types::{ClusterId, Index, NodeId, RequestId, Term, Ticks};
-use quorate_core::wal::{self, FileOp, Found, Identity, Layout, ReadDisk, Wal};
-
-const LAYOUT: Layout = Layout { segment_size: 64 << 20, planted: None };
+use quorate_core::types::{NodeId, RequestId, Ticks};
+use quorate_core::wal::Wal;
 
 /// A member whose disk is always done at once, and whose store applies only when it is told to.
 struct Alone {
@@ -22,69 +22,11 @@ struct Alone {
     readable: Vec<u64>,
 }
 
-/// The log of a cluster that was just founded.
-struct Founded(String, Vec<u8>);
-
-impl ReadDisk for Founded {
-    type Error = String;
-
-    fn list(&self) -> Result<Vec<String>, String> {
-        Ok(vec![self.0.clone()])
-    }
-
-    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
-        Ok(self.1.clone())
-    }
-}
-
-impl Founded {
-    fn by(identity: Identity) -> Self {
-        let listed = Listed { id: identity.member.0, ..Default::default() };
-        let command = request::found(vec![listed]);
-        let mut plan = Vec::new();
-        Wal::create(identity, LAYOUT, Entry { index: Index(1), term: Term(1), command }, &mut plan);
-        let (mut file, mut called) = (Vec::new(), String::new());
-        for operation in plan {
-            match operation {
-                FileOp::Write { offset, bytes, .. } => {
-                    let end = usize::try_from(offset).unwrap() + bytes.len();
-                    file.resize(file.len().max(end), 0);
-                    file[end - bytes.len()..end].copy_from_slice(&bytes);
-                }
-                FileOp::Rename { to, .. } => called = to,
-                FileOp::Create { .. }
-                | FileOp::Sync { .. }
-                | FileOp::Remove { .. }
-                | FileOp::SyncDir => {}
-            }
-        }
-        Self(called, file)
-    }
-}
-
 impl Alone {
     fn new() -> Self {
-        let config = Config {
-            id: NodeId(1),
-            cluster: ClusterId(1),
-            boot: 1,
-            voters: [NodeId(1)].into(),
-            heartbeat: Ticks(10),
-            election: Ticks(100),
-            discard_batch: 1000,
-            kept_tail: 1000,
-            lease_checkpoint: Ticks(30_000),
-            seed: 1,
-            planted: None,
-        };
-        let founded = Founded::by(Identity { cluster: config.cluster, member: config.id });
-        let Found::Log(mut recovered) = wal::recover(&founded, LAYOUT).unwrap() else {
-            panic!("no log")
-        };
-        let store = Store::new();
-        let member = actors::start(config, &mut recovered, &store).unwrap();
+        let (member, wal, store) = founded(1);
         let (handed, readable) = (Vec::new(), Vec::new());
-        Self { member, wal: recovered.wal, store, handed, readable }
+        Self { member, wal, store, handed, readable }
     }
 
     fn take_in(&mut self, input: Input) {
