@@ -50,7 +50,7 @@ use reads::Reads;
 /// Back-pressure: committed entries that wait to be applied (semantics KV-35).
 const MAX_UNAPPLIED: u64 = 5000;
 /// Back-pressure: bytes that wait for a quorum.
-const MAX_UNCOMMITTED_BYTES: usize = 256 << 20;
+const MAX_UNCOMMITTED_BYTES: u64 = 256 << 20;
 /// A question for the read index is repeated after this long (semantics KV-21: 500 ms).
 const ASK_AGAIN: Ticks = Ticks::from_millis(500);
 
@@ -75,6 +75,11 @@ pub struct Config {
     pub lease_checkpoint: Ticks,
     /// Applied entries that stay in the log for followers that are behind.
     pub kept_tail: u64,
+    /// Bytes of commands under way to one peer, at most; a single append always goes.
+    pub window: usize,
+    /// Bytes of the log that stay for a peer that gets a snapshot or catches up behind one, at
+    /// least; as many as the snapshot has if that is more.
+    pub arrears: usize,
     /// Decides the randomised timeouts.
     pub seed: u64,
     /// The bug that is planted, if any.
@@ -147,6 +152,8 @@ impl Member {
             election: config.election,
             discard_batch: config.discard_batch,
             kept_tail: config.kept_tail,
+            window: config.window,
+            arrears: config.arrears,
             seed: config.seed,
             planted: config.planted,
         };

@@ -200,6 +200,10 @@ bugs! {
     /// Raft paper figure 13, step 6. Caught by: the member's own checks (J2); nothing acknowledged
     /// before it is durable.
     SnapshotOverNewerLog = "snapshot-over-newer-log",
+    /// The log that a peer needs behind its snapshot is forgotten when it has taken the snapshot
+    /// over: it needs another one, and so on. Thesis §5.1.2. Caught by: a follower that was away
+    /// catches up while others write (liveness).
+    LogForgottenBehindSnapshot = "log-forgotten-behind-snapshot",
     /// A deposed leader returns a forward though it took a copy of it before: the origin forwards
     /// it again, to the next leader. Takes: a forward that the network repeats, one copy on each
     /// side of a change of leader. Caught by: no request is applied twice.

@@ -185,11 +185,14 @@ impl Raft {
             return;
         }
         let next = self.log.last().index.next();
-        let peers = self.peers().into_iter().map(|peer| (peer, Progress::new(next))).collect();
+        let window = self.config.window;
+        let peers =
+            self.peers().into_iter().map(|peer| (peer, Progress::new(next, window))).collect();
         self.role = Role::Leader(Leadership {
             peers,
             first: next,
             rounds: Rounds::default(),
+            last_at_tick: next,
             since_heartbeat: self.config.heartbeat, // Due at once.
             since_quorum_check: Ticks(0),
             handover: None,

@@ -34,6 +34,10 @@ pub struct Log {
     /// The entry before the first one kept.
     base: LogId,
     entries: VecDeque<Entry>,
+    /// Bytes of commands up to the end of each entry, counted from some entry before the base.
+    ends: VecDeque<u64>,
+    /// The same for the base.
+    start: u64,
     committed: Index,
     durable: Index,
     /// Writes under way: a write's number and the last index that it makes durable.
@@ -42,8 +46,6 @@ pub struct Log {
     unwritten: Index,
     /// The last entry handed to the store.
     applying: Index,
-    /// Bytes of commands behind the commit index.
-    uncommitted_bytes: usize,
 }
 
 impl Log {
@@ -52,15 +54,16 @@ impl Log {
     pub fn new(base: LogId, entries: Vec<Entry>, applied: LogId) -> Self {
         let mut log = Self {
             base,
-            entries: entries.into(),
+            entries: VecDeque::with_capacity(entries.len()),
+            ends: VecDeque::with_capacity(entries.len()),
+            start: 0,
             committed: applied.index,
             durable: base.index,
             writing: VecDeque::new(),
             unwritten: base.index.next(),
             applying: applied.index,
-            uncommitted_bytes: 0,
         };
-        log.uncommitted_bytes = log.bytes_between(applied.index.next(), log.last().index);
+        entries.into_iter().for_each(|entry| log.push(entry));
         log.durable = log.last().index;
         log.unwritten = log.durable.next();
         assert!(base.index <= applied.index, "L4: store at {applied} lacks entries up to {base}");
@@ -101,8 +104,14 @@ impl Log {
 
     /// Bytes of commands that wait for a quorum.
     #[must_use]
-    pub fn uncommitted_bytes(&self) -> usize {
-        self.uncommitted_bytes
+    pub fn uncommitted_bytes(&self) -> u64 {
+        self.bytes_between(self.committed, self.last().index)
+    }
+
+    /// Bytes of commands in the entries behind `behind`, up to and with `last`.
+    #[must_use]
+    pub fn bytes_between(&self, behind: Index, last: Index) -> u64 {
+        self.end_of(last).saturating_sub(self.end_of(behind))
     }
 
     /// The term of the entry at `index`; none outside the log. The base still has one.
@@ -148,8 +157,7 @@ impl Log {
     pub fn append(&mut self, term: Term, command: Bytes) -> LogId {
         let index = self.last().index.next();
         assert!(term >= self.last().term, "L1: term {term} behind {}", self.last());
-        self.uncommitted_bytes += command.len();
-        self.entries.push_back(Entry { index, term, command });
+        self.push(Entry { index, term, command });
         LogId { index, term }
     }
 
@@ -164,10 +172,7 @@ impl Log {
         if let Some(first) = fresh.peek() {
             self.truncate(first.index);
         }
-        for entry in fresh {
-            self.uncommitted_bytes += entry.command.len();
-            self.entries.push_back(entry);
-        }
+        fresh.for_each(|entry| self.push(entry));
         self.check_order();
         matched
     }
@@ -175,10 +180,7 @@ impl Log {
     /// Takes `index` for committed, and all before it.
     pub fn commit_to(&mut self, index: Index) {
         assert!(index <= self.last().index, "L2: {index} is not in the log, which ends earlier");
-        if index > self.committed {
-            self.uncommitted_bytes -= self.bytes_between(self.committed.next(), index);
-            self.committed = index;
-        }
+        self.committed = self.committed.max(index);
     }
 
     /// The entries that no write holds yet. They belong to write `number` from here on.
@@ -227,10 +229,12 @@ impl Log {
         assert!(index <= self.applying, "L4: {index} was not handed to the store");
         if let (Some(at), Some(term)) = (self.position(index), self.term_at(index)) {
             self.entries.drain(..=at);
+            self.start = self.ends.drain(..=at).next_back().unwrap_or(self.start);
             self.base = LogId { index, term };
         }
         if self.entries.capacity() > 4 * self.entries.len() + 1024 {
             self.entries.shrink_to(2 * self.entries.len());
+            self.ends.shrink_to(2 * self.ends.len());
         }
         self.base
     }
@@ -247,8 +251,8 @@ impl Log {
         self.applying = snapshot.index;
         self.unwritten = snapshot.index.next();
         self.entries.clear();
+        self.ends.clear();
         self.writing.clear(); // L3: what they make durable has been replaced.
-        self.uncommitted_bytes = 0;
     }
 
     /// The planted bug: whatever stands behind an index goes, unless it is known to be committed.
@@ -259,8 +263,8 @@ impl Log {
     fn truncate(&mut self, from: Index) {
         assert!(from > self.committed, "L2: {from} is committed and cannot be replaced");
         let Some(at) = self.position(from) else { return };
-        self.uncommitted_bytes -= self.bytes_between(from, self.last().index);
         self.entries.truncate(at);
+        self.ends.truncate(at);
         let end = from.prev();
         self.durable = self.durable.min(end);
         self.unwritten = self.unwritten.min(from);
@@ -269,14 +273,16 @@ impl Log {
         }
     }
 
-    fn bytes_between(&self, first: Index, last: Index) -> usize {
-        let (Some(from), Some(to)) = (self.position(first), self.position(last.next())) else {
-            return 0;
-        };
-        if from >= to {
-            return 0;
-        }
-        self.entries.range(from..to).map(|entry| entry.command.len()).sum()
+    /// Where the bytes of an entry end; those of all outside the log end at its ends.
+    fn end_of(&self, index: Index) -> u64 {
+        let at = self.position(index).map(|at| at.min(self.ends.len().saturating_sub(1)));
+        *at.and_then(|at| self.ends.get(at)).unwrap_or(&self.start)
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let end = self.ends.back().unwrap_or(&self.start) + entry.command.len() as u64;
+        self.ends.push_back(end);
+        self.entries.push_back(entry);
     }
 
     fn position(&self, index: Index) -> Option<usize> {

@@ -38,7 +38,7 @@
 //!
 //! **Snapshots.** A log that is in the store may be forgotten. A follower that still needs it gets
 //! the leader's state instead, and begins its log behind that (paper §7; [`shipment`],
-//! [`install`]).
+//! [`install`], [`retention`]).
 //!
 //! Left out so far: membership changes, lease reads.
 
@@ -54,6 +54,7 @@ mod progress;
 pub mod quorum;
 mod read;
 mod replication;
+mod retention;
 mod shipment;
 mod sight;
 
@@ -69,14 +70,16 @@ pub use log::Log;
 pub use message::{Envelope, LeaseAnswer, LeaseQuestion, Message};
 use outbox::{Outbox, Reliance};
 use progress::Progress;
+pub use progress::WINDOW_BYTES;
 pub use read::Reader;
 use read::Rounds;
+pub use retention::ARREARS_BYTES;
 pub use sight::{Config, RoleKind, Start, View};
 
 use crate::member::Output;
 use crate::random::Random;
 use crate::snap::{ReceptionId, ShipmentId};
-use crate::types::{HardState, Index, LeaseCounts, LogId, NodeId, Term, Ticks};
+use crate::types::{HardState, Index, LeaseCounts, NodeId, Term, Ticks};
 use crate::wal::{Receipt, Write};
 
 /// Committed entries handed to the store and not applied yet, at most.
@@ -98,6 +101,8 @@ struct Leadership {
     /// Its own no-op: once this is committed it knows what is committed (paper §8).
     first: Index,
     rounds: Rounds,
+    /// Where the log ended at the tick before.
+    last_at_tick: Index,
     since_heartbeat: Ticks,
     since_quorum_check: Ticks,
     handover: Option<Handover>,
@@ -405,17 +410,6 @@ impl Raft {
         let entries = self.log.take_unwritten(number);
         self.written = self.hard;
         out.push(Output::Persist(Write { number, hard: self.hard, entries, discard }));
-    }
-
-    /// Forgets the head of the log: what every voter holds, and of the rest all but a tail for
-    /// those who are behind. Never what the store's durable copy lacks, and never what a peer will
-    /// need behind the snapshot that is on its way to it.
-    fn discard(&mut self) -> Option<LogId> {
-        let dispensable = Index(self.applied.0.saturating_sub(self.config.kept_tail));
-        let to = self.settled.max(dispensable).min(self.kept_for_shipments());
-        let to = to.min(self.stored).min(self.log.applying()).min(self.log.durable());
-        let gain = to.0.saturating_sub(self.log.base().index.0);
-        (gain >= self.config.discard_batch.max(1)).then(|| self.log.discard(to))
     }
 
     fn send_relying(&mut self, reliance: Reliance, to: NodeId, message: Message) {

@@ -10,25 +10,29 @@
 //!                                                          |
 //!                                                          +--- given up --> Probe
 //! ```
+//! A peer that took a snapshot over stays in arrears until it is in step again (`retention.rs`).
+//!
 //! A snapshot that the peer refused is followed by a pause, which doubles with each refusal in a
 //! row: making and sending the whole state is dear, and a refusal tells that it was for nothing.
 //!
 //! Invariants:
 //! - P1. `matched < next`. Late and repeated answers never move `matched` or `next` below that.
-//! - P2. At most `MAX_IN_FLIGHT` appends and `MAX_BYTES` of commands are under way to a peer.
+//! - P2. At most `MAX_IN_FLIGHT` appends are under way to a peer, and none follows those that fill
+//!   its window.
 //! - P3. A pause lasts between one election timeout and `LONGEST_PAUSE` of them.
 //!
 //! Not here: the chunks of a snapshot (`shipment.rs`).
 
 use alloc::collections::VecDeque;
 
+use super::retention::Arrears;
 use super::shipment::{Outlook, Shipment};
 use crate::types::{Index, Ticks};
 
 /// Appends under way to one peer.
 pub const MAX_IN_FLIGHT: usize = 256;
-/// Bytes of commands under way to one peer.
-pub const MAX_BYTES: usize = 8 << 20;
+/// Bytes of commands that may well be under way to one peer.
+pub const WINDOW_BYTES: usize = 8 << 20;
 
 /// The longest pause after a refused snapshot, in election timeouts.
 const LONGEST_PAUSE: u64 = 32;
@@ -61,6 +65,10 @@ pub struct Progress {
     /// Whether it was heard of since the last check of the quorum.
     pub recent: bool,
     feed: Feed,
+    /// Bytes of the snapshot that it took over, while it catches up behind that.
+    catching_up: Option<u64>,
+    /// Bytes of commands that may be under way.
+    window: usize,
     /// The last index and the size of each append under way.
     flight: VecDeque<(Index, usize)>,
     flight_bytes: usize,
@@ -74,7 +82,7 @@ pub struct Progress {
 impl Progress {
     /// A peer of which nothing is known yet. The leader's log ends before `next`.
     #[must_use]
-    pub fn new(next: Index) -> Self {
+    pub fn new(next: Index, window: usize) -> Self {
         Self {
             next,
             matched: Index(0),
@@ -82,6 +90,8 @@ impl Progress {
             round: 0,
             recent: true,
             feed: Feed::Probe { waiting: false },
+            catching_up: None,
+            window,
             flight: VecDeque::new(),
             flight_bytes: 0,
             silent: Ticks(0),
@@ -106,7 +116,7 @@ impl Progress {
     pub fn is_open(&self) -> bool {
         match self.feed {
             Feed::Probe { waiting } => !waiting,
-            Feed::Replicate => self.flight.len() < MAX_IN_FLIGHT && self.flight_bytes < MAX_BYTES,
+            Feed::Replicate => self.flight.len() < MAX_IN_FLIGHT && self.flight_bytes < self.window,
             Feed::Snapshot(_) => false,
         }
     }
@@ -138,8 +148,13 @@ impl Progress {
         }
         self.matched = self.matched.max(matched);
         self.next = self.next.max(self.matched.next());
-        if !matches!(self.feed, Feed::Snapshot(_)) || self.matched >= base {
-            self.feed = Feed::Replicate;
+        match &self.feed {
+            Feed::Snapshot(_) if self.matched < base => {}
+            Feed::Snapshot(shipment) => {
+                self.catching_up = Some(shipment.arrears().shipped);
+                self.feed = Feed::Replicate;
+            }
+            Feed::Probe { .. } | Feed::Replicate => self.feed = Feed::Replicate,
         }
         while let Some(&(last, bytes)) = self.flight.front()
             && last <= self.matched
@@ -172,8 +187,28 @@ impl Progress {
         self.feed = Feed::Snapshot(shipment);
     }
 
-    /// A snapshot does not reach the peer, or is of no use to it any more.
+    /// What it needs of the log that is more than others need.
+    #[must_use]
+    pub fn arrears(&self) -> Option<Arrears> {
+        match &self.feed {
+            Feed::Snapshot(shipment) => Some(shipment.arrears()),
+            Feed::Probe { .. } | Feed::Replicate => {
+                self.catching_up.map(|shipped| Arrears { behind: self.matched, shipped })
+            }
+        }
+    }
+
+    /// The log stays behind `tail` in any case: is that enough for the peer?
+    pub fn settle(&mut self, tail: Index) {
+        if self.matched >= tail {
+            self.catching_up = None;
+        }
+    }
+
+    /// A snapshot does not reach the peer or is of no use to it any more, or the peer does not
+    /// catch up behind the one that it took over.
     pub fn give_up_snapshot(&mut self) {
+        self.catching_up = None;
         if matches!(self.feed, Feed::Snapshot(_)) {
             self.probe(self.matched.next());
         }
@@ -194,8 +229,9 @@ impl Progress {
     }
 
     /// Time passes. What stays without an answer for `patience` is taken for lost: a probe is
-    /// repeated after a heartbeat's time, a pipeline falls back to probing.
-    pub fn tick(&mut self, heartbeat: Ticks, patience: Ticks) {
+    /// repeated after a heartbeat's time, a pipeline falls back to probing. A leader that has appended
+    /// since the tick before is busy.
+    pub fn tick(&mut self, heartbeat: Ticks, patience: Ticks, busy: bool) {
         self.silent.0 += 1;
         self.pause.0 = self.pause.0.saturating_sub(1);
         match &mut self.feed {
@@ -208,7 +244,7 @@ impl Progress {
             Feed::Replicate if self.silent >= patience => self.probe(self.matched.next()),
             Feed::Replicate => {}
             Feed::Snapshot(shipment) => {
-                if shipment.tick(patience) == Outlook::Over {
+                if shipment.tick(patience, busy) == Outlook::Over {
                     self.give_up_snapshot();
                 }
             }

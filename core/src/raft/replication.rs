@@ -39,8 +39,10 @@ impl Raft {
         leadership.since_heartbeat.0 += ticks.0;
         leadership.since_quorum_check.0 += 1;
         let patience = Ticks(self.config.election.0 / 2);
+        let last = self.log.last().index;
+        let busy = core::mem::replace(&mut leadership.last_at_tick, last) < last;
         for peer in leadership.peers.values_mut() {
-            peer.tick(self.config.heartbeat, patience);
+            peer.tick(self.config.heartbeat, patience, busy);
         }
         self.tick_handover();
         let Role::Leader(leadership) = &mut self.role else { return };
@@ -209,7 +211,7 @@ impl Raft {
         // None: the peer needs entries that were discarded. It stays behind until it is refilled.
         let prev = LogId { index: prev_index, term: self.log.term_at(prev_index)? };
         let most = if probing { MAX_PROBE_BYTES } else { MAX_APPEND_BYTES };
-        let entries = self.log.slice(peer.next, most);
+        let entries = self.log.slice(peer.next, most.min(self.config.window));
         let bytes = entries.iter().map(|entry| entry.command.len()).sum();
         let last = Index(prev_index.0 + entries.len() as u64);
         Some((Message::Append { prev, entries, commit }, bytes, last))

@@ -2,17 +2,18 @@
 //!
 //! A peer that needs entries which the leader has discarded gets the state that those entries made.
 //! The leader's own log stays where it was when that began, so that the peer can go on behind the
-//! snapshot with ordinary appends.
+//! snapshot with ordinary appends (`retention.rs`).
 //!
 //! ```text
 //!   Ready --asked for--> Asked --captured--> Holding --sent--> Holding --kept--> Pausing --tick--> Ready
 //!                                               ^                 |
 //!                                               +---- no news ----+
 //! ```
-//! One chunk is under way at a time, and the next one is fetched with the next tick at the
-//! earliest: the others' appends and the leader's own reads must not feel it. A chunk that stays
-//! without an answer is sent again, from memory. The last one is answered by an acknowledgement of
-//! the log.
+//! One chunk is under way at a time, and between two of them is a pause of a tick, or of two if
+//! there was something to append: the others' appends and the leader's own reads must not feel it.
+//! There is none if the log grows more than half as fast as the snapshot travels: a peer is caught
+//! up by what is faster than what it misses meanwhile. A chunk that stays without an answer is sent
+//! again, from memory. The last one is answered by an acknowledgement of the log.
 //!
 //! A peer that refuses what it got will most likely refuse it again: the bytes are wrong where they
 //! come from. So the next shipment waits, and longer with each refusal (`progress.rs`); all the
@@ -27,6 +28,7 @@
 use alloc::vec::Vec;
 
 use super::progress::Feed;
+use super::retention::Arrears;
 use super::{Message, Raft, Reliance, Role};
 use crate::member::Output;
 use crate::snap::{Chunk, ShipmentId};
@@ -34,8 +36,6 @@ use crate::types::{Index, NodeId, Ticks};
 
 /// Times that a chunk is sent again before a shipment is given up.
 const REPEATS: u64 = 20;
-/// Entries that are kept for a shipment, as a multiple of what is discarded at a time.
-const PATIENT_BATCHES: u64 = 16;
 
 /// A snapshot on its way to one peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,8 +56,17 @@ enum Stage {
     Asked(u64),
     /// It is here, and was sent so long ago, if it was.
     Holding(Chunk, Option<Ticks>),
-    /// All before this offset is acknowledged; the next tick goes on.
-    Pausing(u64),
+    /// All before this offset is acknowledged; the next tick goes on, or the one after that.
+    Pausing(u64, Pause),
+}
+
+/// How long it is still to the next chunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pause {
+    /// Until the next tick if the leader appends nothing.
+    Fresh,
+    /// Until the next tick.
+    Rested,
 }
 
 /// Whether a shipment can go on.
@@ -74,6 +83,16 @@ impl Shipment {
     #[must_use]
     pub fn new(id: ShipmentId, floor: Index) -> Self {
         Self { id, floor, stage: Stage::Ready(0), silent: Ticks(0) }
+    }
+
+    /// What its peer will need of the log, and has got instead of what is gone.
+    #[must_use]
+    pub fn arrears(&self) -> Arrears {
+        let shipped = match &self.stage {
+            Stage::Ready(offset) | Stage::Asked(offset) | Stage::Pausing(offset, _) => *offset,
+            Stage::Holding(chunk, _) => chunk.end(),
+        };
+        Arrears { behind: self.floor, shipped }
     }
 
     /// The offset of the chunk that should be captured now. Asked once per chunk.
@@ -104,17 +123,17 @@ impl Shipment {
                 *sent = Some(Ticks(0));
                 Some(chunk.clone())
             }
-            Stage::Holding(_, Some(_)) | Stage::Ready(_) | Stage::Asked(_) | Stage::Pausing(_) => {
+            Stage::Holding(_, Some(_)) | Stage::Ready(_) | Stage::Asked(_) | Stage::Pausing(..) => {
                 None
             }
         }
     }
 
-    /// The peer keeps everything up to `end`.
-    fn kept(&mut self, end: u64) -> Outlook {
+    /// The peer keeps everything up to `end`. Meanwhile the log has grown by so many bytes.
+    fn kept(&mut self, end: u64, grown: u64) -> Outlook {
         let (sent, next) = match &self.stage {
             Stage::Holding(chunk, _) => (chunk.offset, chunk.end()),
-            Stage::Ready(offset) | Stage::Asked(offset) | Stage::Pausing(offset) => {
+            Stage::Ready(offset) | Stage::Asked(offset) | Stage::Pausing(offset, _) => {
                 (*offset, *offset)
             }
         };
@@ -125,16 +144,19 @@ impl Shipment {
             && end == next
             && !chunk.last
         {
-            self.stage = Stage::Pausing(next);
+            let late = grown > next / 2;
+            self.stage = if late { Stage::Ready(next) } else { Stage::Pausing(next, Pause::Fresh) };
             self.silent = Ticks(0);
         }
         Outlook::Good
     }
 
-    /// Time passes. What stays without an answer for `patience` is sent again, some times.
-    pub fn tick(&mut self, patience: Ticks) -> Outlook {
+    /// Time passes. What stays without an answer for `patience` is sent again, some times. A leader
+    /// is busy that has appended since the tick before.
+    pub fn tick(&mut self, patience: Ticks, busy: bool) -> Outlook {
         match &mut self.stage {
-            Stage::Pausing(offset) => self.stage = Stage::Ready(*offset),
+            Stage::Pausing(_, pause @ Pause::Fresh) if busy => *pause = Pause::Rested,
+            Stage::Pausing(offset, _) => self.stage = Stage::Ready(*offset),
             Stage::Holding(_, sent) => {
                 self.silent.0 += 1;
                 *sent = sent.map(|ticks| Ticks(ticks.0 + 1)).filter(|ticks| *ticks < patience);
@@ -159,10 +181,9 @@ impl Raft {
         let Role::Leader(leadership) = &mut self.role else { return };
         let Some(peer) = leadership.peers.get_mut(&from) else { return };
         peer.recent = true;
-        if let Feed::Snapshot(shipment) = peer.feed_mut()
-            && shipment.id == id
-            && shipment.kept(end) == Outlook::Over
-        {
+        let Feed::Snapshot(shipment) = peer.feed_mut() else { return };
+        let grown = self.log.bytes_between(shipment.floor, self.log.last().index);
+        if shipment.id == id && shipment.kept(end, grown) == Outlook::Over {
             peer.give_up_snapshot();
         }
     }
@@ -213,16 +234,6 @@ impl Raft {
         let live: Vec<ShipmentId> = self.shipments().map(|shipment| shipment.id).collect();
         let over = self.shipping.extract_if(.., |id| !live.contains(id));
         self.orders.extend(over.map(Output::Release));
-    }
-
-    /// The entry behind which the log is kept for peers that get a snapshot. A shipment that takes
-    /// too long loses that favour: the log must not grow without bound.
-    pub(super) fn kept_for_shipments(&mut self) -> Index {
-        let patient = PATIENT_BATCHES
-            .saturating_mul(self.config.discard_batch.saturating_add(self.config.kept_tail));
-        let bound = Index(self.applied.0.saturating_sub(patient));
-        let floor = self.shipments().map(|shipment| shipment.floor).min();
-        floor.map_or(Index(u64::MAX), |floor| floor.max(bound))
     }
 
     fn shipments(&mut self) -> impl Iterator<Item = &mut Shipment> {

@@ -23,6 +23,11 @@ pub struct Config {
     pub discard_batch: u64,
     /// Applied entries that stay in the log for followers that are behind.
     pub kept_tail: u64,
+    /// Bytes of commands under way to one peer, at most; a single append always goes.
+    pub window: usize,
+    /// Bytes of the log that stay for a peer that gets a snapshot or catches up behind one, at
+    /// least; as many as the snapshot has if that is more.
+    pub arrears: usize,
     /// Decides the randomised timeouts.
     pub seed: u64,
     /// The bug that is planted, if any.

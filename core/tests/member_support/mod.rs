@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use quorate_core::actors;
 use quorate_core::api::etcdserverpb::Member as Listed;
 use quorate_core::member::{Config, Member};
-use quorate_core::raft::Entry;
+use quorate_core::raft::{ARREARS_BYTES, Entry, WINDOW_BYTES};
 use quorate_core::request;
 use quorate_core::store::Store;
 use quorate_core::types::{ClusterId, Index, NodeId, Term, Ticks};
@@ -27,6 +27,8 @@ pub fn founded(voters: u64) -> (Member, Wal, Store) {
         election: Ticks(100),
         discard_batch: 1000,
         kept_tail: 1000,
+        window: WINDOW_BYTES,
+        arrears: ARREARS_BYTES,
         lease_checkpoint: Ticks(30_000),
         seed: 1,
         planted: None,

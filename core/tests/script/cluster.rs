@@ -11,7 +11,7 @@ use std::mem::take;
 
 use quorate_core::member::{Config, Input};
 use quorate_core::planted::Bug;
-use quorate_core::raft::{Envelope, Message};
+use quorate_core::raft::{ARREARS_BYTES, Envelope, Message, WINDOW_BYTES};
 use quorate_core::types::{ClusterId, NodeId, Ticks};
 
 use super::node::Node;
@@ -91,6 +91,8 @@ impl Cluster {
             discard_batch: 1000,
             lease_checkpoint: Ticks::from_millis(300_000),
             kept_tail: 1000,
+            window: WINDOW_BYTES,
+            arrears: ARREARS_BYTES,
             seed: 0,
             planted: None,
         };
@@ -103,6 +105,8 @@ impl Cluster {
                 }
                 Some(("discard", entries)) => config.discard_batch = number(entries)?,
                 Some(("tail", entries)) => config.kept_tail = number(entries)?,
+                Some(("window", bytes)) => config.window = number(bytes)?,
+                Some(("arrears", bytes)) => config.arrears = number(bytes)?,
                 Some(_) | None => return Err(format!("{word:?} is neither node nor option")),
             }
         }

@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use quorate_core::actors::{self, Consensus};
 use quorate_core::courier::Courier;
 use quorate_core::member::{Config as MemberConfig, Input};
+use quorate_core::raft::{ARREARS_BYTES, WINDOW_BYTES};
 use quorate_core::store::Image;
 use quorate_core::types::{NodeId, Ticks};
 use quorate_core::wal::{Identity, Wal};
@@ -162,6 +163,8 @@ fn settings(config: &Config, boot: &Boot, life: u64) -> MemberConfig {
         discard_batch: config.snapshot_count,
         lease_checkpoint: LEASE_CHECKPOINT,
         kept_tail: config.catchup_entries,
+        window: WINDOW_BYTES,
+        arrears: ARREARS_BYTES,
         seed: fresh(),
         planted: None,
     }

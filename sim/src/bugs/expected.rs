@@ -65,6 +65,7 @@ pub const fn expected(bug: Bug) -> &'static [Invariant] {
         Bug::LogResetBeforeSnapshot => &[MemberMustStart, Assertion],
         Bug::SnapshotForgottenEarly => &[MemberMustStart],
         Bug::SnapshotNamedBeforeSync => &[Durability, MemberMustStart],
+        Bug::LogForgottenBehindSnapshot => &[Liveness],
         Bug::ReturnedThoughTaken => &[AppliedOnce],
         Bug::SnapshotOverNewerLog => &[Assertion, Durability],
     }

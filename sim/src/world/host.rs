@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use quorate_core::actors::{self, Answer, Consensus, Waiters};
 use quorate_core::member::{Config, Input};
-use quorate_core::raft::{Entry, RoleKind, View};
+use quorate_core::raft::{ARREARS_BYTES, Entry, RoleKind, View, WINDOW_BYTES};
 use quorate_core::snap::Shelf;
 use quorate_core::store::{Batch, Held, Image, Loader, Store};
 use quorate_core::types::{Index, LogId, Ticks};
@@ -354,6 +354,8 @@ impl World {
             discard_batch: settings.discard,
             lease_checkpoint: Ticks((settings.checkpoint / TICK).max(1)),
             kept_tail: settings.tail,
+            window: WINDOW_BYTES,
+            arrears: ARREARS_BYTES,
             seed: self.fate("member").of(at as u64).of(boot).number(),
             planted: self.planted,
         }
