@@ -124,6 +124,8 @@ counters! {
     SnapshotsBegun = "snapshots begun",
     /// Parts of them that were captured.
     SnapshotParts = "snapshot parts",
+    /// Followers that were cut off after the faults, to catch up while others write.
+    Races = "races to catch up",
     /// Snapshots that took the place of a follower's store.
     SnapshotsInstalled = "snapshots installed",
     /// Restarts that found a snapshot whose installation a crash had cut short.

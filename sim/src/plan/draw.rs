@@ -79,6 +79,7 @@ pub(super) fn draw(seed: u64) -> Plan {
     draw.settings();
     draw.faults();
     let ops = draw.ops();
+    draw.race();
     Plan { settings: draw.settings, faults: draw.faults, ops, ..Plan::default() }
 }
 
@@ -144,7 +145,25 @@ impl Draw {
             clients,
             patience: patience * MILLI,
             moves: u64::from(self.profile != Profile::Stale && self.chance(60)),
+            window: 0,
+            arrears: 0,
+            race: 0,
         };
+    }
+
+    /// Members that forget soon: either somebody must catch up with them when everything else is
+    /// over, or they forget what those need who catch up.
+    fn race(&mut self) {
+        if self.profile != Profile::Behind {
+            return;
+        }
+        self.settings.window = self.pick(&[200, 500, 0]);
+        if self.chance(50) {
+            self.settings.race = 1;
+            self.settings.part = self.settings.part.max(300);
+        } else {
+            self.settings.arrears = self.pick(&[1, 300, 0]);
+        }
     }
 
     /// Client operations in a second, all clients together.

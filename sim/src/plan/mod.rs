@@ -92,6 +92,11 @@ settings! {
     discard "discard" Number,
     /// Applied entries that stay in the log for those who are behind.
     tail "tail" Number,
+    /// Bytes of entries that may be under way to a follower; 0: as many as in a real member.
+    window "window" Number,
+    /// Bytes of the log that stay for a follower that catches up behind a snapshot; 0: as many as in a
+    /// real member.
+    arrears "arrears" Number,
     /// Bytes of rows in a part of a snapshot.
     part "part" Number,
     /// How long applied rows wait before they are handed to the durable copy.
@@ -127,6 +132,9 @@ settings! {
     patience "patience" Span,
     /// Whether a client that failed tries the next member: 1 or 0.
     moves "moves" Number,
+    /// Whether, after the faults, a follower that was cut off must catch up while others write: 1 or
+    /// 0.
+    race "race" Number,
 }
 
 /// How a setting is written.

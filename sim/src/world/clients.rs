@@ -29,6 +29,7 @@ use quorate_checks::history::{Operation, Outcome, Record};
 
 use super::desk::Call;
 use super::liveness::{LONG, Phase};
+use super::race::BREATH;
 use super::{Event, World};
 use crate::clock::Micros;
 use crate::counters::Counter;
@@ -131,7 +132,7 @@ impl Clients {
 
     /// Whether every prober got what it wants.
     pub fn are_content(&self) -> bool {
-        self.list[self.probers()..].iter().all(|prober| prober.wants.is_empty())
+        self.list[self.all_probers()].iter().all(|prober| prober.wants.is_empty())
     }
 
     /// Whether every watcher has seen everything up to a revision.
@@ -154,6 +155,21 @@ impl Clients {
         }
         let operations = std::mem::take(&mut self.record).into_iter().map(Record::Operation);
         operations.chain(self.streams.close().into_iter().map(Record::Watch)).collect()
+    }
+
+    /// The clients that demand answers after the faults.
+    pub fn all_probers(&self) -> std::ops::Range<usize> {
+        self.probers()..self.list.len()
+    }
+
+    /// The member that a client talks to.
+    pub fn member(&self, client: usize) -> usize {
+        self.list[client].member
+    }
+
+    /// One more thing that a prober is to ask.
+    pub fn want(&mut self, prober: usize, request: Request) {
+        self.list[prober].wants.push_back(request);
     }
 
     fn probers(&self) -> usize {
@@ -187,7 +203,7 @@ impl World {
         let everything =
             Range { keys: Keys::From(0), limit: 0, at: None, serializable: false, only: None };
         let mut long = self.plan.settings.long_lease;
-        for client in self.clients.probers()..self.clients.len() {
+        for client in self.clients.all_probers() {
             if self.hosts[self.clients.list[client].member].retired {
                 continue;
             }
@@ -362,8 +378,15 @@ impl World {
         }
         if answered {
             caller.wants.pop_front();
+            if caller.wants.is_empty() {
+                self.write_on(client);
+            }
         }
-        let patience = if answered { 1 } else { self.plan.settings.heartbeat };
-        self.after(patience, Event::Ask { client });
+        let pause = match (answered, self.race) {
+            (true, None) => 1,
+            (true, Some(_)) => BREATH,
+            (false, _) => self.plan.settings.heartbeat,
+        };
+        self.after(pause, Event::Ask { client });
     }
 }

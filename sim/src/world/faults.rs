@@ -355,7 +355,11 @@ impl What {
 }
 
 /// The links between some members and all others.
-fn border(members: usize, inside: &[usize], direction: Direction) -> Vec<(usize, usize)> {
+pub(super) fn border(
+    members: usize,
+    inside: &[usize],
+    direction: Direction,
+) -> Vec<(usize, usize)> {
     let outside = (0..members).filter(|at| !inside.contains(at));
     let mut links = Vec::new();
     for out in outside {

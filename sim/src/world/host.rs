@@ -354,8 +354,8 @@ impl World {
             discard_batch: settings.discard,
             lease_checkpoint: Ticks((settings.checkpoint / TICK).max(1)),
             kept_tail: settings.tail,
-            window: WINDOW_BYTES,
-            arrears: ARREARS_BYTES,
+            window: given(settings.window, WINDOW_BYTES),
+            arrears: given(settings.arrears, ARREARS_BYTES),
             seed: self.fate("member").of(at as u64).of(boot).number(),
             planted: self.planted,
         }
@@ -364,6 +364,11 @@ impl World {
     fn layout(&self) -> Layout {
         Layout { segment_size: self.plan.settings.segment, planted: self.planted }
     }
+}
+
+/// A setting, or what a real member has instead.
+fn given(setting: u64, real: usize) -> usize {
+    if setting == 0 { real } else { setting as usize }
 }
 
 fn found_log(at: usize, members: usize, layout: Layout) -> Vec<FileOp> {

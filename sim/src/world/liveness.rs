@@ -1,14 +1,14 @@
 //! The end of a run: the faults are over, and the cluster must show that it lives.
 //!
 //! ```text
-//!   Safety --heal--> Leader --> Pending --> Probing --> Lapsing --> Watching --> Settling
-//!                    all know   the plan's  each member  leases that watchers     all stores
-//!                    one        clients are takes a put  nobody      have seen    are equal
-//!                               answered    and a read   renews end  everything
+//!   Safety --heal--> Leader --> Pending --> Probing --> Racing --> Lapsing --> Watching --> Settling
+//!                    all know   the plan's  each member  who was    leases that watchers    all stores
+//!                    one        clients are takes a put  away       nobody      have seen   are equal
+//!                               answered    and a read   catches up renews end  everything
 //! ```
 //! A cluster that answers nobody violates no safety, so each step has its time.
 //!
-//! Not here: what the clients saw on the way (`judge.rs`).
+//! Not here: what the clients saw on the way (`judge.rs`), the race to catch up (`race.rs`).
 
 use std::fmt;
 
@@ -20,6 +20,7 @@ use quorate_core::store::Store;
 use quorate_core::types::{LeaseId, Seconds};
 
 use super::host::Host;
+use super::race::RACE;
 use super::{Event, World};
 use crate::clock::{MILLI, Micros, SECOND};
 use crate::plan::Actor;
@@ -54,6 +55,8 @@ pub enum Phase {
     Pending(Micros),
     /// Each member must have served by then.
     Probing(Micros),
+    /// A follower that was cut off must have caught up by then.
+    Racing(Micros),
     /// The leases, which nobody renews any more, must have ended by then.
     Lapsing(Micros),
     /// All watchers must have seen everything up to this revision by then.
@@ -73,6 +76,7 @@ impl World {
             Phase::Leader(deadline)
             | Phase::Pending(deadline)
             | Phase::Probing(deadline)
+            | Phase::Racing(deadline)
             | Phase::Lapsing(deadline)
             | Phase::Watching(deadline, _)
             | Phase::Settling(deadline) => Some(deadline),
@@ -93,6 +97,7 @@ impl World {
         match self.phase {
             Phase::Watching(_, newest) => self.hurry_streams(newest),
             Phase::Lapsing(_) => self.move_on(),
+            Phase::Racing(_) => self.follow_race(),
             Phase::Safety
             | Phase::Leader(_)
             | Phase::Pending(_)
@@ -127,6 +132,7 @@ impl World {
             Phase::Leader(_) => self.agrees_on_leader(),
             Phase::Pending(_) => self.clients.are_idle(),
             Phase::Probing(_) => self.clients.are_content(),
+            Phase::Racing(_) => self.is_race_over(),
             Phase::Lapsing(_) => self.have_lapsed(),
             Phase::Watching(_, newest) => self.clients.have_seen(newest),
             Phase::Settling(_) => self.is_settled(),
@@ -135,6 +141,7 @@ impl World {
 
     fn enter_next_phase(&mut self) {
         let deadline = self.deadline();
+        let races = matches!(self.phase, Phase::Probing(_)) && self.open_race();
         self.phase = match self.phase {
             Phase::Safety => Phase::Leader(deadline),
             Phase::Leader(_) => {
@@ -146,7 +153,9 @@ impl World {
                 self.open_probers();
                 Phase::Probing(deadline)
             }
-            Phase::Probing(_) => {
+            Phase::Probing(_) if races => Phase::Racing(deadline + RACE),
+            Phase::Probing(_) | Phase::Racing(_) => {
+                self.race = None;
                 let long = self.plan.settings.long_lease > 0;
                 Phase::Lapsing(deadline + LAPSE + if long { REIGNS * REIGN } else { 0 })
             }
@@ -259,6 +268,7 @@ impl Phase {
             | Self::Leader(_)
             | Self::Pending(_)
             | Self::Probing(_)
+            | Self::Racing(_)
             | Self::Settling(_) => Invariant::Liveness,
         }
     }
@@ -269,6 +279,7 @@ impl Phase {
             Self::Leader(_) => "leader",
             Self::Pending(_) => "pending",
             Self::Probing(_) => "probing",
+            Self::Racing(_) => "racing",
             Self::Lapsing(_) => "lapsing",
             Self::Watching(..) => "watching",
             Self::Settling(_) => "settling",
@@ -283,6 +294,7 @@ impl fmt::Display for Phase {
             Self::Leader(_) => "members do not agree on a leader",
             Self::Pending(_) => "clients of the plan are not answered",
             Self::Probing(_) => "a put and a read through each member are not answered",
+            Self::Racing(_) => "a follower that was cut off does not catch up while others write",
             Self::Lapsing(_) => "leases that nobody renews do not end",
             Self::Watching(..) => "watchers do not see everything",
             Self::Settling(_) => "stores do not become equal",

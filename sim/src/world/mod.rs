@@ -19,7 +19,7 @@
 //!
 //! Not here: the events (`event.rs`), one machine and its actors (`host.rs`, `consensus.rs`,
 //! `log.rs`, `applier.rs`, `desk.rs`), faults (`faults.rs`, `disks.rs`), clients (`clients.rs`),
-//! the end of a run (`liveness.rs`).
+//! the end of a run (`liveness.rs`, `race.rs`).
 
 mod applier;
 mod chronicle;
@@ -35,6 +35,7 @@ mod hub;
 mod ledger;
 mod liveness;
 mod log;
+mod race;
 mod sweeper;
 
 use std::any::Any;
@@ -67,6 +68,7 @@ use faults::Faults;
 use host::Host;
 use ledger::Ledger;
 use liveness::Phase;
+use race::Race;
 
 /// The cluster's id in every run.
 const CLUSTER: ClusterId = ClusterId(0xc1);
@@ -90,6 +92,8 @@ pub struct World {
     well_since: Option<Micros>,
     /// When the leader is to change again, after the faults.
     reign_until: Option<Micros>,
+    /// The follower that must catch up after the faults.
+    race: Option<Race>,
     trace: Trace,
     counters: Counters,
     agenda: Vec<(Micros, Event)>,
@@ -116,6 +120,7 @@ impl World {
             phase: Phase::Safety,
             well_since: None,
             reign_until: None,
+            race: None,
             trace: Trace::new(reader),
             counters: Counters::default(),
             agenda: Vec::new(),
