@@ -86,8 +86,10 @@ impl Storage {
         let mut input = BufReader::new(File::open(file).map_err(unreadable)?);
         let (mut refill, steps) = Refill::begin(cluster);
         steps.into_iter().try_for_each(|step| self.step(step))?;
+        let mut part = Vec::new();
         while !refill.blocks().is_done() {
-            let mut part = vec![0; refill.blocks().head_len()];
+            part.clear();
+            part.resize(refill.blocks().head_len(), 0);
             input.read_exact(&mut part).map_err(unreadable)?;
             let len = refill.blocks().part_len(&part).unwrap_or(part.len());
             // A length that was damaged must not decide how much memory is taken.
