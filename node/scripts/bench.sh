@@ -30,9 +30,9 @@ VAL_SIZE=${VAL_SIZE:-256}
 ONLY=${ONLY:-loads watch large catch-up}
 CTL=("$QUORATE" ctl)
 if [[ -n ${QUICK:-} ]]; then
-  ROUNDS=${ROUNDS:-1} CLIENTS=(1 64) KEYS=10000 SCALE=1 MILLION=100000 MANY=20000
+  ROUNDS=${ROUNDS:-1} CLIENTS=(1 64) KEYS=10000 SCALE=1 MILLION=100000 MANY=20000 WINDOW=2
 else
-  ROUNDS=${ROUNDS:-3} CLIENTS=(1 64 256) KEYS=20000 SCALE=2 MILLION=1000000 MANY=100000
+  ROUNDS=${ROUNDS:-3} CLIENTS=(1 64 256) KEYS=20000 SCALE=2 MILLION=1000000 MANY=100000 WINDOW=5
 fi
 RESULTS=bench-data/$(date +%Y%m%d-%H%M%S).jsonl
 DIR=bench-data/run.$$
@@ -172,35 +172,51 @@ beside() {
   wait "$reader" 2>/dev/null || true
 }
 
-# Throughput of two members while the third is sent all that it missed, as a share of before.
+# Throughput of two members while the third, which was away, is sent all that it missed: as a share of
+# what they do before, and of what all three do afterwards. The clients never rest.
 catch_up() {
-  local store=$1 alone during
+  local store=$1 last two before during after
   EXTRA=(--snapshot-count 2000)
   MEMBERS=3
   begin "$2"
   fill "$MANY"
-  local last
   last=$(other_than "$(leader 1 2 3)")
   kill_member "$last"
-  local two
   two=$(clients $(seq 3 | grep -v "$last"))
+  local puts=("$QUORATE" bench put --key-size "$KEY_SIZE" --val-size "$VAL_SIZE" --endpoints "$two"
+    --clients 64 --conns 8 --key-space-size "$MANY")
   # More entries than any of them keeps for a member that is away.
-  puts "$two" 20000 >/dev/null
-  alone=$(puts "$two" $((20000 * SCALE)))
+  work "${puts[@]}" --total 20000 >/dev/null
+  "${puts[@]}" --total 1000000000 >/dev/null 2>&1 &
+  local writer=$!
+  pause 1
+  before=$(rate pause "$WINDOW")
   start_member "$last"
-  during=$(puts "$two" $((20000 * SCALE)))
-  await healthy "$last"
-  printf '{"kind":"catch-up","store":"%s","members":3,"share":%s}\n' "$store" \
-    "$(awk "BEGIN {print $during / $alone}")" >>"$RESULTS"
+  during=$(rate await healthy "$last")
+  after=$(rate pause "$WINDOW")
+  kill "$writer" 2>/dev/null || true
+  wait "$writer" 2>/dev/null || true
+  printf '{"kind":"catch-up","store":"%s","members":3,"share":%s,"share_of_three":%s,"seconds":%s}\n' \
+    "$store" "$(over ${during% *} ${before% *})" "$(over ${during% *} ${after% *})" "${during#* }" \
+    >>"$RESULTS"
   stop_cluster
   EXTRA=()
 }
 
-# Puts by 64 clients; prints how many there were per second.
-puts() {
-  load put --val-size "$VAL_SIZE" --endpoints "$1" --clients 64 --conns 8 \
-    --key-space-size "$MANY" --total "$2" | sed 's/.*"ops_per_second":\([0-9.]*\).*/\1/'
+# Revisions per second while "$@" runs, and how long that took.
+rate() {
+  local begin end first last
+  first=$(revision) begin=$(date +%s%N)
+  "$@" >/dev/null
+  last=$(revision) end=$(date +%s%N)
+  awk "BEGIN {s = ($end - $begin) / 1e9; print ($last - $first) / s, s}"
 }
+
+revision() {
+  "${CTL[@]}" --endpoints "$TARGET" get health -w json | sed 's/.*"revision":\([0-9]*\).*/\1/'
+}
+
+over() { awk "BEGIN {print $1 / $2}"; }
 
 # A member that is not this one.
 other_than() { echo $(($1 % 3 + 1)); }
@@ -249,9 +265,11 @@ if [[ $ONLY == *large* ]]; then
   done
 fi
 if [[ $ONLY == *catch-up* ]]; then
-  for store in quorate etcd; do
-    progress "catching up a member: $store"
-    catch_up "$store" "$(server "$store")"
+  for round in $(seq "$ROUNDS"); do
+    for store in quorate etcd; do
+      progress "round $round of $ROUNDS, catching up a member: $store"
+      catch_up "$store" "$(server "$store")"
+    done
   done
 fi
 progress "done; raw figures in $RESULTS"

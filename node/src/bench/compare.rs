@@ -4,7 +4,7 @@
 //! ```text
 //! {"kind":"load","store":"etcd","members":3,"run":{"load":"put","clients":64,...}}
 //! {"kind":"restart","store":"etcd","members":1,"seconds":3.1}
-//! {"kind":"catch-up","store":"etcd","members":3,"share":0.71}
+//! {"kind":"catch-up","store":"etcd","members":3,"share":0.71,"share_of_three":0.9,"seconds":4.2}
 //! ```
 
 use std::collections::BTreeMap;
@@ -33,8 +33,8 @@ enum Kind {
     Memory { run: Run },
     /// From the start of a killed member to its first answer.
     Restart { seconds: f64 },
-    /// The throughput that is left while a member is caught up.
-    CatchUp { share: f64 },
+    /// The throughput that is left while a member is caught up, and how long that took.
+    CatchUp { share: f64, share_of_three: f64, seconds: f64 },
 }
 
 #[derive(Deserialize)]
@@ -129,10 +129,12 @@ fn write_floor(text: &mut String, lines: &[Load<'_>]) -> fmt::Result {
 }
 
 fn write_others(text: &mut String, lines: &[Line]) -> fmt::Result {
-    let figures: [(&str, Other); 3] = [
+    let figures: [(&str, Other); 5] = [
         ("Resident memory of one member after the filling, MiB", memory),
         ("From the start of a killed member with as many keys to its first answer, s", restart),
-        ("Share of the throughput that is left while a member is caught up", catch_up),
+        ("Throughput while a member is caught up, as a share of what the others do before", share),
+        ("The same, as a share of what all three do afterwards", share_of_three),
+        ("From the start of that member to its first answer under this load, s", caught_up),
     ];
     for (title, figure) in figures {
         let of = |store: &str| -> Vec<f64> {
@@ -187,8 +189,16 @@ fn restart(kind: &Kind) -> Option<f64> {
     if let Kind::Restart { seconds } = kind { Some(*seconds) } else { None }
 }
 
-fn catch_up(kind: &Kind) -> Option<f64> {
-    if let Kind::CatchUp { share } = kind { Some(*share) } else { None }
+fn share(kind: &Kind) -> Option<f64> {
+    if let Kind::CatchUp { share, .. } = kind { Some(*share) } else { None }
+}
+
+fn share_of_three(kind: &Kind) -> Option<f64> {
+    if let Kind::CatchUp { share_of_three, .. } = kind { Some(*share_of_three) } else { None }
+}
+
+fn caught_up(kind: &Kind) -> Option<f64> {
+    if let Kind::CatchUp { seconds, .. } = kind { Some(*seconds) } else { None }
 }
 
 /// A figure of all runs of one store.
@@ -247,7 +257,8 @@ mod tests {
             line("memory", "quorate", "range l", 1),
             r#"{"kind":"restart","store":"quorate","members":1,"seconds":1.5}"#.to_owned(),
             r#"{"kind":"restart","store":"etcd","members":1,"seconds":3}"#.to_owned(),
-            r#"{"kind":"catch-up","store":"quorate","members":3,"share":0.9}"#.to_owned(),
+            r#"{"kind":"catch-up","store":"quorate","members":3,"share":0.9,"share_of_three":0.95,"seconds":4}"#
+                .to_owned(),
         ];
         let text = tables(&lines.join("\n")).unwrap();
         let row = "| 3 | put | 64 | 200 / 100 (2.00) | 20.5 / 20.5 (1.00) | 7.00 / 7.00 (1.00) \
@@ -256,7 +267,9 @@ mod tests {
         assert!(text.contains("| range | 64 | 900 | 20.5 | 7.00 |"), "{text}");
         assert!(text.contains("after the filling, MiB: 2.00 / -."), "{text}");
         assert!(text.contains("to its first answer, s: 1.50 / 3.00 (0.50)."), "{text}");
-        assert!(text.contains("is caught up: 0.90 / -."), "{text}");
+        assert!(text.contains("what the others do before: 0.90 / -."), "{text}");
+        assert!(text.contains("what all three do afterwards: 0.95 / -."), "{text}");
+        assert!(text.contains("first answer under this load, s: 4.00 / -."), "{text}");
         assert_eq!(tables("x").unwrap_err(), "line 1: expected value at line 1 column 1");
     }
 }
