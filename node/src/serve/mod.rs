@@ -102,10 +102,22 @@ fn serve(config: &Config) -> Result<(), String> {
     for name in config::unknown_variables() {
         tracing::warn!("the environment variable {name} is not known and has no effect");
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(WORKERS).enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot start threads: {error}"))?;
-    serve_on(&runtime, config)
+    let runtimes =
+        Runtimes { clients: runtime("clients", WORKERS)?, members: runtime("members", 1)? };
+    serve_on(&runtimes, config)
+}
+
+/// What drives connections. Clients and members stand apart: several workers wake each other for
+/// every message, which is dear between members, where messages follow each other one by one.
+struct Runtimes {
+    clients: Runtime,
+    members: Runtime,
+}
+
+fn runtime(name: &str, workers: usize) -> Result<Runtime, String> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(workers).thread_name(name).enable_all().build();
+    runtime.map_err(|error| format!("cannot start threads: {error}"))
 }
 
 /// A broken expectation ends the process, whichever thread finds it: the others would go on with
@@ -118,8 +130,8 @@ fn abort_on_panic() {
     }));
 }
 
-fn serve_on(runtime: &Runtime, config: &Config) -> Result<(), String> {
-    let ports = runtime.block_on(async { Ports::bind(config) })?;
+fn serve_on(runtimes: &Runtimes, config: &Config) -> Result<(), String> {
+    let ports = Ports::bind(config, runtimes)?;
     let data = DataDir::open(&config.data_dir)?;
     let boot = boot(config, &data)?;
     let members: Vec<NodeId> = boot.members.iter().map(|member| NodeId(member.id)).collect();
@@ -131,12 +143,12 @@ fn serve_on(runtime: &Runtime, config: &Config) -> Result<(), String> {
     let (replica, threads) = Threads::start(config, boot, data.snap(), &peers, tray)?;
     let publish =
         publish(Arc::clone(&replica), config.name.clone(), texts(&config.advertise_client));
-    let signalled = runtime.block_on(async {
-        peers.connect(replica.identity);
+    runtimes.members.block_on(async { peers.connect(replica.identity) });
+    let signalled = runtimes.clients.block_on(async {
         tokio::spawn(hand_out(Arc::clone(&replica), bell));
         tokio::spawn(publish);
         tokio::spawn(follow_leader(Arc::clone(&replica)));
-        ports.serve(&replica, &peers, members).await
+        ports.serve(&runtimes.members, &replica, &peers, members).await
     });
     threads.stop(&replica);
     tracing::info!("stopped");
@@ -150,9 +162,13 @@ struct Ports {
 }
 
 impl Ports {
-    /// Must be called inside the runtime.
-    fn bind(config: &Config) -> Result<Self, String> {
-        let clients = Port::bind(&config.listen_client, "--listen-client-urls")?;
+    /// Each in the runtime that is to serve it.
+    fn bind(config: &Config, runtimes: &Runtimes) -> Result<Self, String> {
+        let clients = {
+            let _inside = runtimes.clients.enter();
+            Port::bind(&config.listen_client, "--listen-client-urls")?
+        };
+        let _inside = runtimes.members.enter();
         let members = Port::bind(&config.listen_peer, "--listen-peer-urls")?;
         Ok(Self { clients, members })
     }
@@ -160,6 +176,7 @@ impl Ports {
     /// Serves until a signal comes, and then until the last answer is out.
     async fn serve(
         self,
+        runtime: &Runtime,
         replica: &Arc<Replica>,
         peers: &Arc<Peers>,
         members: Vec<NodeId>,
@@ -168,7 +185,7 @@ impl Ports {
         // A stream between members has no end to wait for.
         let end = (stopped.clone(), Duration::ZERO);
         let port = PeerPort::new(replica, members);
-        let members = tokio::spawn(self.members.serve(port, None, end));
+        let members = runtime.spawn(self.members.serve(port, None, end));
         let port = ClientPort::new(replica, Arc::clone(peers));
         let metrics = Some(Arc::clone(&replica.metrics));
         let clients = tokio::spawn(self.clients.serve(port, metrics, (stopped, PATIENCE)));
