@@ -134,8 +134,9 @@ impl Sender {
             before = LogId { index: before.index.next(), term };
             Entry { index: before.index, term, command: self.bytes(20) }
         });
-        let entries = entries.collect();
-        Message::Append { prev, entries, commit: self.index() }
+        let entries: Vec<Entry> = entries.collect();
+        let quiet = entries.is_empty() && self.0.below(2) == 0;
+        Message::Append { prev, entries, commit: self.index(), quiet }
     }
 }
 
@@ -244,7 +245,7 @@ fn append(prev: (u64, u64), entries: &[(u64, u64)]) -> Envelope {
         Entry { index, term, command: Bytes::new() }
     };
     let entries = entries.iter().map(entry).collect();
-    let message = Message::Append { prev: id(prev), entries, commit: Index(0) };
+    let message = Message::Append { prev: id(prev), entries, commit: Index(0), quiet: false };
     Envelope { from: NodeId(1), to: NodeId(2), term: Term(7), message }
 }
 
@@ -301,8 +302,8 @@ fn an_index_or_a_term_beyond_any_log_is_refused() {
     let messages = [
         Message::RequestPreVote { last: log_id },
         Message::RequestVote { last: log_id },
-        Message::Append { prev: log_id, entries: Vec::new(), commit: Index(1) },
-        Message::Append { prev: near, entries: Vec::new(), commit: far },
+        Message::Append { prev: log_id, entries: Vec::new(), commit: Index(1), quiet: false },
+        Message::Append { prev: near, entries: Vec::new(), commit: far, quiet: false },
         Message::AppendAccepted { matched: far },
         Message::AppendRejected { prev: far, hint: near },
         Message::AppendRejected { prev: Index(1), hint: log_id },
@@ -312,7 +313,7 @@ fn an_index_or_a_term_beyond_any_log_is_refused() {
         Message::PreVote { granted: true, term: late },
         Message::RequestPreVote { last: late_id },
         Message::RequestVote { last: late_id },
-        Message::Append { prev: late_id, entries: Vec::new(), commit: Index(1) },
+        Message::Append { prev: late_id, entries: Vec::new(), commit: Index(1), quiet: false },
         Message::AppendRejected { prev: Index(1), hint: late_id },
     ];
     for message in messages {
@@ -337,7 +338,12 @@ fn an_envelope_without_a_known_message_is_refused() {
 fn a_decoded_command_is_a_copy() {
     let command = Bytes::from_static(b"command");
     let entry = Entry { index: Index(1), term: Term(1), command: command.clone() };
-    let append = Message::Append { prev: LogId::default(), entries: vec![entry], commit: Index(0) };
+    let append = Message::Append {
+        prev: LogId::default(),
+        entries: vec![entry],
+        commit: Index(0),
+        quiet: false,
+    };
     for message in [Message::Forward { command }, append] {
         let envelope = Envelope { from: NodeId(1), to: NodeId(2), term: Term(1), message };
         let frame = encoded(&envelope);

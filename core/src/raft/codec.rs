@@ -70,11 +70,12 @@ fn to_wire(message: &Message) -> Wire {
         }
         Message::RequestVote { last } => Wire::RequestVote(candidacy(*last)),
         Message::Vote { granted } => Wire::Vote(wire::Ballot { granted: *granted, term: 0 }),
-        Message::Append { prev, entries, commit } => Wire::Append(wire::Append {
+        Message::Append { prev, entries, commit, quiet } => Wire::Append(wire::Append {
             prev_index: prev.index.0,
             prev_term: prev.term.0,
             entries: entries.iter().map(entry_to_wire).collect(),
             commit: commit.0,
+            quiet: *quiet,
         }),
         Message::AppendAccepted { matched } => {
             Wire::AppendAccepted(wire::AppendAccepted { matched: matched.0 })
@@ -218,7 +219,8 @@ fn append_from_wire(append: wire::Append, sender: Term) -> Result<Message, Codec
         before = entry.id();
         entries.push(entry);
     }
-    Ok(Message::Append { prev, entries, commit: index(append.commit)? })
+    let quiet = append.quiet && entries.is_empty();
+    Ok(Message::Append { prev, entries, commit: index(append.commit)?, quiet })
 }
 
 fn index(number: u64) -> Result<Index, CodecError> {

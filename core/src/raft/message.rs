@@ -58,6 +58,9 @@ pub enum Message {
         entries: Vec<Entry>,
         /// The leader's commit index.
         commit: Index,
+        /// The follower is known to hold `prev`, and nothing is new but the commit index: to take it
+        /// in needs no answer.
+        quiet: bool,
     },
     /// The follower's log equals the leader's up to here, durably.
     AppendAccepted {
@@ -219,8 +222,11 @@ impl fmt::Display for Message {
                 write!(f, "{kind} {} for {term}", if *granted { "yes" } else { "no" })
             }
             Self::Vote { granted } => write!(f, "{kind} {}", if *granted { "yes" } else { "no" }),
-            Self::Append { prev, entries, commit } => {
+            Self::Append { prev, entries, commit, quiet } => {
                 write!(f, "{kind} prev={prev} commit={commit}")?;
+                if *quiet {
+                    f.write_str(" quiet")?;
+                }
                 if entries.is_empty() {
                     return Ok(());
                 }

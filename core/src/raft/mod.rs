@@ -240,8 +240,8 @@ impl Raft {
         match message {
             Message::RequestVote { last } => self.on_request_vote(from, last),
             Message::Vote { granted } => self.on_vote(from, granted),
-            Message::Append { prev, entries, commit } => {
-                self.on_append(from, prev, entries, commit);
+            Message::Append { prev, entries, commit, quiet } => {
+                self.on_append(from, prev, entries, commit, quiet);
             }
             Message::AppendAccepted { matched } => self.on_append_accepted(from, matched),
             Message::AppendRejected { prev, hint } => self.on_append_rejected(from, prev, hint),

@@ -6,7 +6,7 @@
 //! ```
 //! Appends leave when a batch of inputs has been taken in, so a burst of proposals travels as one
 //! message per peer. A rejected append carries a hint, so that a conflict costs one round per term
-//! and not one per entry.
+//! and not one per entry. A commit index alone is not answered: if it is lost, a heartbeat brings it.
 //!
 //! Not here: the pace of one peer (`progress.rs`), truncation (`log.rs`).
 
@@ -74,6 +74,7 @@ impl Raft {
         prev: LogId,
         mut entries: Vec<Entry>,
         commit: Index,
+        quiet: bool,
     ) {
         self.heed(from);
         let mut prev = prev;
@@ -93,6 +94,9 @@ impl Raft {
         }
         let matched = self.log.merge(prev, entries);
         self.log.commit_to(commit.min(matched).max(committed));
+        if quiet {
+            return;
+        }
         let early = planted!(self.config.planted, Bug::AppendBeforeSync);
         let reliance = if early { Reliance::Nothing } else { Reliance::Everything };
         self.send_relying(reliance, from, Message::AppendAccepted { matched });
@@ -214,7 +218,8 @@ impl Raft {
         let entries = self.log.slice(peer.next, most.min(self.config.window));
         let bytes = entries.iter().map(|entry| entry.command.len()).sum();
         let last = Index(prev_index.0 + entries.len() as u64);
-        Some((Message::Append { prev, entries, commit }, bytes, last))
+        let quiet = entries.is_empty() && !probing;
+        Some((Message::Append { prev, entries, commit, quiet }, bytes, last))
     }
 
     fn send_heartbeats(&mut self) {
