@@ -5,7 +5,8 @@
 //!                      Durable  power losses at moments of the disk, long values, old copies
 //!                      Leaders  leaders cut off right after they appended, and crashed
 //!                      Stale    leaders cut off, paused, with slow clocks, and asked to read
-//!                      Rush     many clients at once, so that everything comes in batches
+//!                      Rush     many clients at once, so that everything comes in batches; some
+//!                               among echoes, and with leaders that hand over again and again
 //!                      Eight    the schedule of figure 8 of the Raft paper, in rounds
 //!                      Behind   members cut off for long, logs kept short, crashes at the moments of a
 //!                               snapshot
@@ -21,6 +22,7 @@
 //! after its faults (`world/liveness.rs`).
 
 mod again;
+mod echo;
 mod eight;
 mod faults;
 mod lease;
@@ -78,8 +80,11 @@ pub(super) fn draw(seed: u64) -> Plan {
     let mut draw = Draw { random, profile, settings, faults: Vec::new() };
     draw.settings();
     draw.faults();
-    let ops = draw.ops();
+    let mut ops = draw.ops();
     draw.race();
+    if draw.profile == Profile::Rush && draw.chance(50) {
+        draw.echoes(&mut ops);
+    }
     Plan { settings: draw.settings, faults: draw.faults, ops, ..Plan::default() }
 }
 
