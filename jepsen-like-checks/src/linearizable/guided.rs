@@ -28,6 +28,7 @@ mod case;
 mod claims;
 mod concern;
 mod diagnose;
+mod fold;
 mod gaps;
 mod keys;
 mod known;

@@ -1,18 +1,15 @@
 //! Keys as numbers, in key order, so that a range of keys is a range of numbers.
 //!
-//! Only keys that some put names have a number: no other can ever hold a pair. A million operations
-//! look up a million keys, so the table has a hash that is fast and plain: keys of a test are nobody's
-//! attack.
+//! Only keys that some put names have a number: no other can ever hold a pair.
 //!
 //! Invariants:
 //! - K1. Numbers are in the order of the keys' bytes, without holes.
 //!
 //! Not here: what the keys hold (`present.rs`).
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
+use super::fold::Table;
 use crate::history::{Compare, KeyRange, Operation, Outcome, Request, TxnOperation, TxnRequest};
 
 /// The place of a key among all keys of the history, in key order.
@@ -31,6 +28,10 @@ impl Span {
 
     pub(super) fn one(key: KeyId) -> Self {
         Self { from: key, to: key + 1 }
+    }
+
+    pub(super) fn is_one(self) -> bool {
+        self.to == self.from + 1
     }
 
     pub(super) fn is_empty(self) -> bool {
@@ -55,12 +56,10 @@ impl Span {
     }
 }
 
-type Table<'h> = HashMap<&'h [u8], KeyId, BuildHasherDefault<Folded>>;
-
 /// The keys that puts name, by number.
 pub(super) struct Keys<'h> {
     sorted: Vec<&'h [u8]>,
-    numbers: Table<'h>,
+    numbers: Table<&'h [u8], KeyId>,
 }
 
 impl<'h> Keys<'h> {
@@ -128,34 +127,5 @@ fn put_keys<'h>(request: &'h Request, see: &mut impl FnMut(&'h [u8])) {
         | Request::LeaseKeepAlive(_)
         | Request::LeaseTimeToLive(_)
         | Request::LeaseLeases(_) => {}
-    }
-}
-
-/// Eight bytes at a time: multiplied, and both halves of the product folded into one.
-#[derive(Default)]
-struct Folded(u64);
-
-impl Folded {
-    fn fold(&mut self, word: u64) {
-        // The golden ratio: odd, and without a pattern in its bits.
-        let product = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15;
-        let (low, high) = (product & u128::from(u64::MAX), product >> 64);
-        self.0 = u64::try_from(low ^ high).expect("two halves of 64 bits");
-    }
-}
-
-impl Hasher for Folded {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks();
-        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
-        self.fold(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-    }
-
-    fn write_usize(&mut self, length: usize) {
-        self.fold(length as u64);
     }
 }

@@ -19,10 +19,9 @@
 //!
 //! Not here: refusals, which have no place among the revisions (`refusals.rs`).
 
-use std::collections::HashMap;
-
 use super::case::{Case, Term};
 use super::claims::Clash;
+use super::fold::Table;
 use super::order::Order;
 use crate::history::{Lease, Micros, Outcome, Request};
 use crate::linearizable::tenure;
@@ -58,9 +57,9 @@ struct Maybe {
 
 /// What is possible for each lease at the present revision, and the way back.
 pub(super) struct Lives {
-    lives: HashMap<Lease, Life>,
+    lives: Table<Lease, Life>,
     /// The unanswered grants of a lease.
-    maybe: HashMap<Lease, Vec<Maybe>>,
+    maybe: Table<Lease, Vec<Maybe>>,
     trail: Vec<(i64, Lease, Life)>,
     /// Whether the history records leases at all. Mere labels never end.
     recorded: bool,
@@ -71,7 +70,7 @@ const MOST: usize = 6;
 
 impl Lives {
     pub(super) fn new(case: &Case<'_>, order: &Order) -> Self {
-        let mut maybe: HashMap<Lease, Vec<Maybe>> = HashMap::new();
+        let mut maybe: Table<Lease, Vec<Maybe>> = Table::default();
         for op in &case.leasing {
             let operation = &case.operations[*op];
             let (Request::LeaseGrant(_), Outcome::Unknown { .. }) =

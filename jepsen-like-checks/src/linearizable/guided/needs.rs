@@ -9,9 +9,8 @@
 //!
 //! Not here: the lease's states at the present revision (`lives.rs`).
 
-use std::collections::HashMap;
-
 use super::case::{By, Case, Change};
+use super::fold::Table;
 use super::lives::Lives;
 use crate::history::Lease;
 use crate::linearizable::tenure;
@@ -29,11 +28,11 @@ struct Course {
 }
 
 /// The courses of all leases that can end unseen.
-pub(super) struct Needs(HashMap<Lease, Course>);
+pub(super) struct Needs(Table<Lease, Course>);
 
 impl Needs {
     pub(super) fn new(case: &Case<'_>, lives: &Lives) -> Self {
-        let mut courses: HashMap<Lease, Course> = HashMap::new();
+        let mut courses: Table<Lease, Course> = Table::default();
         if case.tenure.granted.is_empty() {
             return Self(courses);
         }

@@ -217,7 +217,7 @@ impl Outlook {
                 self.delete(revision, write.span);
                 if asked.prev_kv {
                     self.list(case, before, write.span, (&told.prev_kvs, true), Shown::Pair);
-                } else if write.span == Span::one(write.span.from) {
+                } else if write.span.is_one() {
                     self.note(before, write.span, |_| Some(Shown::Something));
                 }
             }

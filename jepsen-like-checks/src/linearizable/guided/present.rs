@@ -85,7 +85,7 @@ impl<'h> Present<'h> {
         if span.is_empty() {
             return 0;
         }
-        if span.to == span.from + 1 {
+        if span.is_one() {
             return usize::from(self.pairs[span.from].is_some());
         }
         self.live.before(span.to) - self.live.before(span.from)
@@ -93,9 +93,10 @@ impl<'h> Present<'h> {
 
     /// The keys of the span that hold a pair, in order.
     pub(super) fn list(&self, span: Span) -> impl Iterator<Item = (KeyId, Pair<'h>)> {
-        let first = if span.is_empty() { 0 } else { self.live.before(span.from) };
-        (first..first + self.count(span)).filter_map(|rank| {
-            let key = self.live.nth(rank);
+        let one = span.is_one();
+        let first = if one || span.is_empty() { 0 } else { self.live.before(span.from) };
+        (first..first + self.count(span)).filter_map(move |rank| {
+            let key = if one { span.from } else { self.live.nth(rank) };
             self.pairs[key].map(|pair| (key, pair))
         })
     }

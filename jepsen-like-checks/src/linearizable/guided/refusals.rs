@@ -18,10 +18,10 @@
 
 use std::cell::LazyCell;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use super::super::{OrderFault, Rejection};
 use super::case::{By, Case, Claim};
+use super::fold::Table;
 use super::least::Least;
 use super::order::Order;
 use super::role::Role;
@@ -277,11 +277,11 @@ impl From<Notes> for Said {
 }
 
 /// What operations say of each lease.
-struct Speakers(HashMap<Lease, Said>);
+struct Speakers(Table<Lease, Said>);
 
 impl Speakers {
     fn new(case: &Case<'_>) -> Self {
-        let mut notes: HashMap<Lease, Notes> = HashMap::new();
+        let mut notes: Table<Lease, Notes> = Table::default();
         for op in &case.leasing {
             let operation = &case.operations[*op];
             let (granted, invoked) = (tenure::grants(operation), operation.invoked);
