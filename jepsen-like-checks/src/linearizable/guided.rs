@@ -24,6 +24,7 @@ use super::{Budget, Counters, Rejection, Undecided, Verdict};
 use crate::history::History;
 
 mod blame;
+mod candidates;
 mod case;
 mod claims;
 mod concern;

@@ -50,7 +50,7 @@ impl<'h> Stock<'_, 'h> {
     ) -> bool {
         // What is attached to a lease goes with it.
         let mut leases = present.attaching();
-        let mut classes = self.gaps.classes.iter().enumerate();
+        let mut classes = self.candidates(gap);
         matches!(concern, Concern::Everything)
             || classes
                 .any(|(id, class)| self.counts(gap, id, concern) && self.is_possible(gap, class))
@@ -102,7 +102,7 @@ impl<'h> Stock<'_, 'h> {
     }
 
     /// Whether a class may fill a gap in some state, as far as the answers tell.
-    fn is_possible(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {
+    pub(super) fn is_possible(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {
         let forbidden = || match class.change {
             Change::Put { .. } | Change::Delete(_) | Change::Keep(_) => {
                 self.outlook.forbids(gap.revision, class.span)
@@ -128,7 +128,7 @@ impl<'h> Stock<'_, 'h> {
         }
         let mut left = BTreeSet::new();
         let counts = |id| within.is_none_or(|within| self.counts(gap, id, within));
-        for (id, class) in self.gaps.classes.iter().enumerate().filter(|(id, _)| counts(*id)) {
+        for (id, class) in self.candidates(gap).filter(|(id, _)| counts(*id)) {
             if matches!(why, Concern::Everything) {
                 break;
             }

@@ -118,6 +118,8 @@ impl Trace<'_> {
 
 /// A revision that no answered write made.
 pub(super) struct Gap<'h> {
+    /// Its place among all gaps.
+    pub(super) number: usize,
     pub(super) revision: i64,
     pub(super) trace: Option<Trace<'h>>,
     /// Revokes that were answered with this revision: their operations and leases.
@@ -249,7 +251,8 @@ fn gaps<'h>(case: &Case<'h>, classes: &[Class<'h>]) -> Result<Vec<Gap<'h>>, Box<
             releases.insert(gaps.len(), revision);
             enough = true;
         }
-        gaps.push(Gap { revision, trace: None, revokes, revealed: false });
+        let number = gaps.len();
+        gaps.push(Gap { number, revision, trace: None, revokes, revealed: false });
         if !enough {
             reveal(case, &mut gaps);
             let trace = gaps.last().and_then(|gap| gap.trace);

@@ -223,6 +223,7 @@ impl<'c, 'h> Search<'c, 'h> {
     /// Fills a gap with what is likeliest.
     fn fill(&mut self, number: usize) -> Result<(), Concern> {
         let gap = &self.gaps.gaps[number];
+        self.stock.open(gap);
         let options = self.stock.options(&mut self.present, &self.lives, self.order, gap);
         self.steps += self.gaps.classes.len() as u64;
         let Some(first) = options.first().copied() else {

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use super::candidates::Candidates;
 use super::case::{Case, Change};
 use super::gaps::{Class, ClassId, Gap, Gaps, PoolId};
 use super::keys::{KeyId, Span};
@@ -105,6 +106,7 @@ pub(super) struct Stock<'c, 'h> {
     pub(super) case: &'c Case<'h>,
     pub(super) gaps: &'c Gaps<'h>,
     pub(super) outlook: Outlook,
+    candidates: Candidates,
     needs: Needs,
     /// A span that holds all keys that each class can change.
     pub(super) written: Vec<Span>,
@@ -125,7 +127,8 @@ impl<'c, 'h> Stock<'c, 'h> {
         let hull = |spans: &Vec<Span>| spans.iter().fold(Span::NONE, |hull, keys| hull.with(*keys));
         let written = spans.iter().map(hull).collect();
         let needed = gaps.classes.iter().map(|class| reach::needed(class.change)).collect();
-        Self { case, gaps, outlook, needs, written, spans, needed, used }
+        let candidates = Candidates::new(gaps.gaps.len(), gaps.classes.len());
+        Self { case, gaps, outlook, candidates, needs, written, spans, needed, used }
     }
 
     pub(super) fn change(&self, class: ClassId) -> Change<'h> {
@@ -144,6 +147,24 @@ impl<'c, 'h> Stock<'c, 'h> {
         self.used[class] -= 1;
     }
 
+    /// Finds out which classes may fill a gap, when the search comes to it.
+    pub(super) fn open(&mut self, gap: &Gap<'h>) {
+        if !self.candidates.are_wanted(gap.number) {
+            return;
+        }
+        // What somebody saw of a gap is believed even where another answer contradicts it: the
+        // contradiction, not the lack of a writer, is what a reader is shown.
+        let traced = |class| gap.trace.is_some() && self.fits(gap, class);
+        let classes = self.gaps.classes.iter().enumerate();
+        let found = classes.filter(|(_, class)| self.is_possible(gap, class) || traced(class));
+        self.candidates.keep(gap.number, found.map(|(id, _)| id).collect());
+    }
+
+    /// The classes that may fill a gap, each with its place.
+    pub(super) fn candidates(&self, gap: &Gap<'h>) -> impl Iterator<Item = (ClassId, &Class<'h>)> {
+        self.candidates.of(gap.number).map(|id| (id, &self.gaps.classes[id]))
+    }
+
     /// What may fill a gap, the likeliest first.
     pub(super) fn options(
         &self,
@@ -154,12 +175,12 @@ impl<'c, 'h> Stock<'c, 'h> {
     ) -> Vec<Pick> {
         let bound = Bound::new(present, gap);
         // Most gaps of a revoke are its own, and few classes reach the keys that it took.
-        let within = self.written.iter().enumerate().filter(|(_, keys)| bound.is_within(**keys));
-        let spare = within.map(|(id, _)| id).filter(|id| {
-            let class = &self.gaps.classes[*id];
+        let within = self.candidates(gap).filter(|(id, _)| bound.is_within(self.written[*id]));
+        let spare = within.filter(|(id, class)| {
             class.has_spare(gap.revision, self.used[*id])
                 && is_served(class.change, lives, gap.revision)
         });
+        let spare = spare.map(|(id, _)| id);
         if gap.trace.is_some() {
             let fits = spare.filter(|id| self.fits(gap, &self.gaps.classes[*id]));
             // The outlook reckons with what was seen, so only whether a script has an effect is open.
