@@ -7,6 +7,8 @@
 //!
 //! Not here: collecting it (`outlook.rs`).
 
+use std::cell::Cell;
+
 use super::outlook::Chance;
 use super::present::Pair;
 use crate::history::{KeyValue, Lease};
@@ -58,6 +60,8 @@ pub(super) struct Known {
     pub(super) put_release: Option<i64>,
     /// And an unknown delete of it.
     pub(super) delete_release: Option<i64>,
+    /// Where the fact was that was asked for last: the search goes from gap to gap.
+    near: Cell<usize>,
 }
 
 /// A hidden gap, and what else may happen around it.
@@ -99,7 +103,13 @@ fn doubtful(possible: bool) -> Chance {
 
 impl Known {
     fn next_fact(&self, gap: i64) -> Option<Fact> {
-        self.facts.get(self.facts.partition_point(|fact| fact.at < gap)).copied()
+        let is_below = |place: usize| self.facts.get(place).is_some_and(|fact| fact.at < gap);
+        let is_next = |place: &usize| !is_below(*place) && (*place == 0 || is_below(*place - 1));
+        let near = self.near.get();
+        let place = [near, near + 1].into_iter().find(is_next);
+        let place = place.unwrap_or_else(|| self.facts.partition_point(|fact| fact.at < gap));
+        self.near.set(place);
+        self.facts.get(place).copied()
     }
 
     /// The newest revision below `at` at which an answer shows all that the key held; 0 if there is
