@@ -33,6 +33,7 @@ mod fold;
 mod gaps;
 mod keys;
 mod known;
+mod learn;
 mod least;
 mod lives;
 mod needs;

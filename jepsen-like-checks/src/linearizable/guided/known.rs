@@ -5,7 +5,7 @@
 //! the key       v2            put   v4 seen      one more put is needed, and this gap is its place
 //! ```
 //!
-//! Not here: collecting it (`outlook.rs`).
+//! Not here: collecting it (`learn.rs`).
 
 use std::cell::Cell;
 

@@ -13,19 +13,17 @@
 //! Everything said here follows from the answers on record, so a legal history's true order is never
 //! ruled out; it only is found sooner. Choices with the nearest deadline come first.
 //!
-//! Not here: the choice (`search.rs`).
+//! Not here: collecting it (`learn.rs`), one key alone (`known.rs`), the choice (`search.rs`).
 
 use std::ops::Range;
 
-use super::case::{By, Case, Change, Claim, Look, Write};
+use super::case::{Case, Change};
 use super::gaps::Gaps;
 use super::keys::{KeyId, Span};
-use super::known::{Fact, Known, Numbers, Place, Shown};
+use super::known::{Known, Place};
 use super::present::{Pair, Present};
 use super::reach;
-use crate::history::{
-    Exchange, KeyValue, Lease, RangeRequest, RangeResponse, TxnOperation, TxnResult,
-};
+use crate::history::Lease;
 
 /// How likely a change is to have happened at a gap. Smaller is likelier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -43,17 +41,17 @@ pub(super) enum Chance {
 /// What is known of the keys that unknown writes can touch.
 pub(super) struct Outlook {
     /// The gaps that nobody saw into.
-    hidden: Vec<i64>,
+    pub(super) hidden: Vec<i64>,
     /// The ends of leases of which somebody told, by revision.
     ends: Vec<(i64, Lease)>,
     /// Whether leases may end without anybody telling.
     ending: bool,
-    keys: Vec<KeyId>,
-    known: Vec<Known>,
+    pub(super) keys: Vec<KeyId>,
+    pub(super) known: Vec<Known>,
     /// For each number, how many of `keys` are below it.
     below: Vec<usize>,
     /// How many more facts are kept. Without one the outlook is dimmer, never wrong.
-    room: usize,
+    pub(super) room: usize,
 }
 
 /// Facts to keep at most, of 50 bytes each.
@@ -90,234 +88,13 @@ impl Outlook {
         outlook
     }
 
-    /// Notes from which revision on unknown writes may touch each key.
-    fn offer(&mut self, case: &Case<'_>, gaps: &Gaps<'_>) {
-        for class in &gaps.classes {
-            let release = class.members.first().map(|(release, _)| *release);
-            reach::each_written(case, class.change, &mut |span, puts| {
-                for known in self.of(span) {
-                    let first =
-                        if puts { &mut known.put_release } else { &mut known.delete_release };
-                    *first = first.or(release).min(release);
-                }
-            });
-        }
-    }
-
-    /// Collects in the order of revisions. A write's answer shows the state before it.
-    fn learn(&mut self, case: &Case<'_>, gaps: &Gaps<'_>) {
-        let mut writes = case.writes.iter().peekable();
-        for look in &case.looks {
-            while let Some(write) = writes.next_if(|write| write.revision <= look.at + 1) {
-                self.write(case, write);
-            }
-            self.look(case, look);
-        }
-        for write in writes {
-            self.write(case, write);
-        }
-        for gap in &gaps.gaps {
-            let key = gap.trace.and_then(|trace| case.keys.number(&trace.pair.key));
-            let known = self.of(key.map_or(Span::NONE, Span::one));
-            known.iter_mut().for_each(|known| known.puts.push(gap.revision));
-        }
-        self.known.iter_mut().for_each(|known| known.deletes.sort_unstable());
-        self.known.iter_mut().for_each(|known| known.puts.sort_unstable());
-    }
-
-    fn look(&mut self, case: &Case<'_>, look: &Look<'_>) {
-        match look.claim {
-            Claim::Range(asked, told) => self.range(case, look.at, look.span, (asked, told)),
-            Claim::Delete(..) => self.list(case, look.at, look.span, (&[], true), Shown::Pair),
-            Claim::Txn(asked, told) => {
-                let branch = asked.branch(told.succeeded);
-                self.shown(case, look.at, branch, &told.responses, &mut Vec::new());
-            }
-        }
-    }
-
-    fn range(
-        &mut self,
-        case: &Case<'_>,
-        at: i64,
-        span: Span,
-        (asked, told): (&RangeRequest, &RangeResponse),
-    ) {
-        if !asked.count_only {
-            let whole = !told.more && !asked.is_filtered();
-            let show = if asked.keys_only { Shown::Outline } else { Shown::Pair };
-            self.list(case, at, span, (&told.kvs, whole), show);
-        }
-    }
-
-    /// Learns what a transaction shows of the state before it: all that it has not written itself.
-    fn shown(
-        &mut self,
-        case: &Case<'_>,
-        at: i64,
-        branch: &[TxnOperation],
-        told: &[TxnResult],
-        written: &mut Vec<Span>,
-    ) {
-        for (asked, told) in branch.iter().zip(told) {
-            let span = asked.keys().map_or(Span::NONE, |keys| case.keys.span(keys));
-            let is_old = !written.iter().any(|written| written.meets(span));
-            match (asked, told) {
-                (TxnOperation::Range(asked), TxnResult::Range(told)) => {
-                    if is_old && asked.revision.is_none() {
-                        self.range(case, at, span, (asked, told));
-                    }
-                }
-                (TxnOperation::Put(asked), TxnResult::Put(told)) => {
-                    if is_old && asked.prev_kv {
-                        self.list(case, at, span, (told.prev_kv.as_slice(), true), Shown::Pair);
-                    }
-                    written.push(span);
-                }
-                (TxnOperation::DeleteRange(asked), TxnResult::DeleteRange(told)) => {
-                    if is_old && (asked.prev_kv || told.deleted == 0) {
-                        self.list(case, at, span, (&told.prev_kvs, true), Shown::Pair);
-                    }
-                    written.push(span);
-                }
-                (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
-                    let branch = asked.branch(told.succeeded);
-                    self.shown(case, at, branch, &told.responses, written);
-                }
-                (
-                    TxnOperation::Range(_)
-                    | TxnOperation::Put(_)
-                    | TxnOperation::DeleteRange(_)
-                    | TxnOperation::Txn(_),
-                    _,
-                ) => {}
-            }
-        }
-    }
-
-    fn write(&mut self, case: &Case<'_>, write: &Write<'_>) {
-        let By::Operation(op) = write.by else { return };
-        let (revision, before) = (write.revision, write.revision - 1);
-        let operation = &case.operations[op];
-        let Some(exchange) = operation.exchange() else { return };
-        match exchange {
-            Exchange::Put(asked, told) => {
-                self.put(revision, write.span);
-                if asked.prev_kv {
-                    self.list(
-                        case,
-                        before,
-                        write.span,
-                        (told.prev_kv.as_slice(), true),
-                        Shown::Pair,
-                    );
-                }
-            }
-            Exchange::DeleteRange(asked, told) => {
-                self.delete(revision, write.span);
-                if asked.prev_kv {
-                    self.list(case, before, write.span, (&told.prev_kvs, true), Shown::Pair);
-                } else if write.span.is_one() {
-                    self.note(before, write.span, |_| Some(Shown::Something));
-                }
-            }
-            Exchange::Txn(asked, told) => {
-                let branch = asked.branch(told.succeeded);
-                self.shown(case, before, branch, &told.responses, &mut Vec::new());
-                self.branch(case, revision, branch, &told.responses);
-            }
-            Exchange::Range(..)
-            | Exchange::Compact(..)
-            | Exchange::LeaseGrant(..)
-            | Exchange::LeaseRevoke(..)
-            | Exchange::LeaseKeepAlive(..)
-            | Exchange::LeaseTimeToLive(..)
-            | Exchange::LeaseLeases(..) => {}
-        }
-    }
-
-    /// Notes what a transaction surely wrote.
-    fn branch(
-        &mut self,
-        case: &Case<'_>,
-        revision: i64,
-        branch: &[TxnOperation],
-        told: &[TxnResult],
-    ) {
-        for (asked, told) in branch.iter().zip(told) {
-            match (asked, told) {
-                (TxnOperation::Put(put), _) => {
-                    let key = case.keys.number(&put.key);
-                    self.put(revision, key.map_or(Span::NONE, Span::one));
-                }
-                (TxnOperation::DeleteRange(delete), TxnResult::DeleteRange(told)) => {
-                    if told.deleted > 0 {
-                        self.delete(revision, case.keys.span(delete.keys()));
-                    }
-                }
-                (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
-                    self.branch(case, revision, asked.branch(told.succeeded), &told.responses);
-                }
-                (
-                    TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_),
-                    _,
-                ) => {}
-            }
-        }
-    }
-
-    fn put(&mut self, revision: i64, span: Span) {
-        self.of(span).iter_mut().for_each(|known| known.puts.push(revision));
-    }
-
-    fn delete(&mut self, revision: i64, span: Span) {
-        self.of(span).iter_mut().for_each(|known| known.deletes.push(revision));
-    }
-
-    /// Learns from a list of pairs; if it is `whole`, also that no other key of the span held one.
-    /// In a list out of order pairs may be missed, but that contradicts every state anyway.
-    fn list(
-        &mut self,
-        case: &Case<'_>,
-        at: i64,
-        span: Span,
-        (pairs, whole): (&[KeyValue], bool),
-        show: fn(Numbers) -> Shown,
-    ) {
-        self.note(at, span, |key| {
-            let bytes = case.keys.bytes(key);
-            match pairs.binary_search_by(|pair| (*pair.key).cmp(bytes)) {
-                Ok(place) => Some(show(Numbers::from(&pairs[place]))),
-                Err(_) => whole.then_some(Shown::Nothing),
-            }
-        });
-    }
-
-    /// Notes what is shown of each key of a span. Only the first fact after a gap is ever asked
-    /// for, so others are not kept.
-    fn note(&mut self, at: i64, span: Span, shown: impl Fn(KeyId) -> Option<Shown>) {
-        let gaps = self.epoch(at);
-        for place in self.places(span) {
-            let facts = &mut self.known[place].facts;
-            let news = facts.last().map_or(0, |last| last.gaps) < gaps && self.room > 0;
-            if let Some(shown) = news.then(|| shown(self.keys[place])).flatten() {
-                facts.push(Fact { at, gaps, shown });
-                self.room -= 1;
-            }
-        }
-    }
-
-    fn epoch(&self, at: i64) -> usize {
-        self.hidden.partition_point(|gap| *gap <= at)
-    }
-
     /// What is known of the keys of a span.
-    fn of(&mut self, span: Span) -> &mut [Known] {
+    pub(super) fn of(&mut self, span: Span) -> &mut [Known] {
         let places = self.places(span);
         &mut self.known[places]
     }
 
-    fn places(&self, span: Span) -> Range<usize> {
+    pub(super) fn places(&self, span: Span) -> Range<usize> {
         let below = |key: KeyId| self.below[key.min(self.below.len() - 1)];
         let from = below(span.from);
         from..below(span.to).max(from)
