@@ -46,6 +46,7 @@ mod role;
 mod script;
 mod search;
 mod stock;
+mod stops;
 
 use case::Case;
 use gaps::Gaps;

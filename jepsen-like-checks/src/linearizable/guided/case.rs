@@ -22,6 +22,7 @@ use super::super::tenure::{self, Tenure};
 use super::super::{OrderFault, Rejection, Witness};
 use super::keys::{KeyId, Keys, Span};
 use super::role::{Role, possible};
+use super::stops::Stops;
 use crate::history::{
     ByteString, DeleteRangeRequest, DeleteRangeResponse, Exchange, History, Lease, LeaseEnd,
     Micros, Operation, PutRequest, RangeRequest, RangeResponse, Request, TxnOperation, TxnRequest,
@@ -102,6 +103,7 @@ pub(super) struct Case<'h> {
     pub(super) ends: &'h [LeaseEnd],
     pub(super) tenure: Tenure,
     pub(super) keys: Keys<'h>,
+    pub(super) stops: Stops,
     pub(super) writes: Vec<Write<'h>>,
     pub(super) looks: Vec<Look<'h>>,
     pub(super) maybes: Vec<Maybe<'h>>,
@@ -126,6 +128,7 @@ impl<'h> Case<'h> {
             ends: history.lease_ends(),
             tenure: Tenure::of(history),
             keys: Keys::new(history.operations()),
+            stops: Stops::with_capacity(history.operations().len()),
             writes: Vec::with_capacity(history.operations().len()),
             looks: Vec::with_capacity(history.operations().len()),
             maybes: Vec::new(),
@@ -200,9 +203,16 @@ impl<'h> Case<'h> {
             possible(operation, role)?;
             self.newest = self.newest.max(revision);
         }
+        self.stops.begin();
+        if let Some(Exchange::Txn(asked, told)) = operation.exchange() {
+            self.stops.add(&self.keys, asked, told.succeeded, &told.responses);
+        }
         match role {
             Role::Write(revision) => {
-                let change = self.change(&operation.request);
+                let change = match &operation.request {
+                    Request::Txn(txn) => Some((Change::Txn(txn), self.stops.hull())),
+                    request => self.change(request),
+                };
                 let by = By::Operation(op);
                 self.writes.extend(change.map(|(change, span)| Write {
                     revision,
@@ -260,7 +270,7 @@ impl<'h> Case<'h> {
             }
             Exchange::Txn(asked, told) => {
                 if !wrote {
-                    look(present, self.keys.hull(asked), Claim::Txn(asked, told));
+                    look(present, self.stops.hull(), Claim::Txn(asked, told));
                 }
                 let branch = asked.branch(told.succeeded);
                 old_ranges(branch, &told.responses, &mut |at, asked, told| {

@@ -7,13 +7,14 @@
 //!
 //! Not here: what the clash says about the store (`diagnose.rs`).
 
-use super::case::{Case, Change, Claim, Look, Write};
+use super::case::{By, Case, Change, Claim, Look, Write};
 use super::keys::{KeyId, Span};
 use super::present::{Pair, Present};
 use super::script;
+use super::stops::Walk;
 use crate::history::{
-    DeleteRangeRequest, DeleteRangeResponse, KeyValue, Lease, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, Request, Response, Revision, TxnOperation, TxnRequest, TxnResult,
+    DeleteRangeRequest, DeleteRangeResponse, Exchange, KeyValue, Lease, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, Revision, TxnOperation, TxnRequest, TxnResult,
 };
 
 /// What a key holds, with the key.
@@ -58,12 +59,8 @@ pub(super) fn look<'h>(
         Claim::Range(asked, told) => range(case, present, look.span, asked, told),
         Claim::Delete(asked, told) => delete(case, present, look.span, asked, told),
         Claim::Txn(asked, told) => {
-            let path = script::path(case, present, asked);
-            Txn { case, present, base: look.at, path: &path, wrote: false }.run(
-                asked,
-                told.succeeded,
-                &told.responses,
-            )
+            let told = (told.succeeded, &told.responses[..]);
+            Txn::new(case, present, (look.at, look.op), (asked, told)).run(asked, told)
         }
     }
 }
@@ -73,28 +70,24 @@ pub(super) fn write<'h>(
     case: &Case<'h>,
     present: &mut Present<'h>,
     write: &Write<'h>,
-    operation: Option<(&'h Request, Option<&'h Response>)>,
 ) -> Result<(), Clash<'h>> {
-    let Write { revision, change, span, .. } = *write;
-    match (operation, change) {
-        (Some((Request::Put(asked), Some(Response::Put(told)))), _) => {
+    let Write { revision, by, change, span } = *write;
+    let exchange = match by {
+        By::Operation(op) => case.operations[op].exchange().map(|exchange| (op, exchange)),
+        By::Told(_) | By::Expiry(_) => None,
+    };
+    match (exchange, change) {
+        (Some((_, Exchange::Put(asked, told))), _) => {
             put(case, present, (revision, span.from), asked, told)
         }
-        (
-            Some((Request::DeleteRange(asked), Some(Response::DeleteRange(told)))),
-            Change::Delete(_),
-        ) => {
+        (Some((_, Exchange::DeleteRange(asked, told))), Change::Delete(_)) => {
             delete(case, present, span, asked, told)?;
             present.apply(revision, change);
             Ok(())
         }
-        (Some((Request::Txn(asked), Some(Response::Txn(told)))), _) => {
-            let path = script::path(case, present, asked);
-            Txn { case, present, base: revision - 1, path: &path, wrote: false }.run(
-                asked,
-                told.succeeded,
-                &told.responses,
-            )
+        (Some((op, Exchange::Txn(asked, told))), _) => {
+            let told = (told.succeeded, &told.responses[..]);
+            Txn::new(case, present, (revision - 1, op), (asked, told)).run(asked, told)
         }
         (_, Change::End(lease)) => match present.apply(revision, change) {
             0 => Err(Clash::NothingAttached(lease)),
@@ -120,61 +113,70 @@ fn put<'h>(
     Ok(())
 }
 
+/// What a transaction tells: whether its compares held, and what its operations answered.
+type Told<'h> = (bool, &'h [TxnResult]);
+
 /// A transaction that is being checked, and made while it is.
 struct Txn<'c, 'h> {
     case: &'c Case<'h>,
     present: &'c mut Present<'h>,
     /// The revision before it.
     base: i64,
-    /// Which branches it takes, in the order in which it comes to them.
-    path: &'c [bool],
+    walk: Walk<'c>,
+    /// How many more branches are taken as it tells, if one is not.
+    right: Option<usize>,
     wrote: bool,
 }
 
-impl<'h> Txn<'_, 'h> {
-    fn run(
-        &mut self,
-        asked: &'h TxnRequest,
-        succeeded: bool,
-        told: &'h [TxnResult],
-    ) -> Result<(), Clash<'h>> {
-        let (taken, rest) = self.path.split_first().expect("the path has each branch");
-        self.path = rest;
-        if succeeded != *taken {
-            return Err(Clash::Branch(*taken));
+impl<'c, 'h> Txn<'c, 'h> {
+    fn new(
+        case: &'c Case<'h>,
+        present: &'c mut Present<'h>,
+        (base, op): (i64, usize),
+        (asked, told): (&'h TxnRequest, Told<'h>),
+    ) -> Self {
+        let mut right = 0;
+        let all = follows(present, &mut case.stops.of(op), asked, told, &mut right);
+        let (walk, right) = (case.stops.of(op), (!all).then_some(right));
+        Self { case, present, base, walk, right, wrote: false }
+    }
+
+    fn run(&mut self, asked: &'h TxnRequest, (succeeded, told): Told<'h>) -> Result<(), Clash<'h>> {
+        self.walk.pass(&asked.compare);
+        if self.right == Some(0) {
+            return Err(Clash::Branch(!succeeded));
         }
+        self.right = self.right.map(|right| right - 1);
         // The case takes only answers of the right shape.
-        asked.branch(*taken).iter().zip(told).try_for_each(|(asked, told)| self.one(asked, told))
+        asked.branch(succeeded).iter().zip(told).try_for_each(|(asked, told)| self.one(asked, told))
     }
 
     fn one(&mut self, asked: &'h TxnOperation, told: &'h TxnResult) -> Result<(), Clash<'h>> {
+        if let (TxnOperation::Txn(asked), TxnResult::Txn(told)) = (asked, told) {
+            return self.run(asked, (told.succeeded, &told.responses));
+        }
+        let span = self.walk.step();
         let header = match (asked, told) {
             (TxnOperation::Put(asked), TxnResult::Put(told)) => {
-                let key = self.case.keys.number(&asked.key);
-                let key = key.expect("the key of an answered put has a number");
-                put(self.case, self.present, (self.base + 1, key), asked, told)?;
+                assert!(span.is_one(), "the key of an answered put has a number");
+                put(self.case, self.present, (self.base + 1, span.from), asked, told)?;
                 self.wrote = true;
                 told.revision
             }
             (TxnOperation::Range(asked), TxnResult::Range(told)) => {
                 // A range at an old revision is a look of its own.
                 if asked.revision.is_none() {
-                    let span = self.case.keys.span(asked.keys());
                     range(self.case, self.present, span, asked, told)?;
                 }
                 told.revision
             }
             (TxnOperation::DeleteRange(asked), TxnResult::DeleteRange(told)) => {
-                let span = self.case.keys.span(asked.keys());
                 delete(self.case, self.present, span, asked, told)?;
                 if told.deleted > 0 {
                     self.present.apply(self.base + 1, Change::Delete(span));
                     self.wrote = true;
                 }
                 told.revision
-            }
-            (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
-                return self.run(asked, told.succeeded, &told.responses);
             }
             // The case takes only answers of the right shape.
             (
@@ -188,6 +190,33 @@ impl<'h> Txn<'_, 'h> {
         let expected = self.base + i64::from(self.wrote);
         if header == Revision(expected) { Ok(()) } else { Err(Clash::Header(expected, header.0)) }
     }
+}
+
+/// Whether a transaction takes all branches on a state as it tells; if not, `right` counts those
+/// before the first that it does not.
+fn follows(
+    present: &Present<'_>,
+    walk: &mut Walk<'_>,
+    asked: &TxnRequest,
+    (succeeded, told): Told<'_>,
+    right: &mut usize,
+) -> bool {
+    let mut holds = true;
+    for compare in &asked.compare {
+        let keys = walk.step();
+        holds = holds && script::holds(present, compare, keys);
+    }
+    if holds != succeeded {
+        return false;
+    }
+    *right += 1;
+    asked.branch(succeeded).iter().zip(told).all(|(asked, told)| {
+        if let (TxnOperation::Txn(asked), TxnResult::Txn(told)) = (asked, told) {
+            return follows(present, walk, asked, (told.succeeded, &told.responses), right);
+        }
+        walk.step();
+        true
+    })
 }
 
 fn range<'h>(

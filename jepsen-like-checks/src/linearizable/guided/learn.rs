@@ -17,7 +17,26 @@ use super::keys::{KeyId, Span};
 use super::known::{Fact, Numbers, Shown};
 use super::outlook::Outlook;
 use super::reach;
-use crate::history::{Exchange, KeyValue, RangeRequest, RangeResponse, TxnOperation, TxnResult};
+use super::stops::Walk;
+use crate::history::{
+    Exchange, KeyValue, RangeRequest, RangeResponse, TxnOperation, TxnRequest, TxnResult,
+};
+
+/// The way of a transaction through its branches.
+struct Path<'c, 'h> {
+    case: &'c Case<'h>,
+    /// The revision before it.
+    at: i64,
+    walk: Walk<'c>,
+    /// The keys that it has written so far.
+    written: Vec<Span>,
+}
+
+impl<'c, 'h> Path<'c, 'h> {
+    fn new(case: &'c Case<'h>, at: i64, op: usize) -> Self {
+        Self { case, at, walk: case.stops.of(op), written: Vec::new() }
+    }
+}
 
 impl Outlook {
     /// Notes from which revision on unknown writes may touch each key.
@@ -60,8 +79,8 @@ impl Outlook {
             Claim::Range(asked, told) => self.range(case, look.at, look.span, (asked, told)),
             Claim::Delete(..) => self.list(case, look.at, look.span, (&[], true), Shown::Pair),
             Claim::Txn(asked, told) => {
-                let branch = asked.branch(told.succeeded);
-                self.shown(case, look.at, branch, &told.responses, &mut Vec::new());
+                let mut path = Path::new(case, look.at, look.op);
+                self.txn(&mut path, asked, told.succeeded, &told.responses);
             }
         }
     }
@@ -80,48 +99,58 @@ impl Outlook {
         }
     }
 
-    /// Learns what a transaction shows of the state before it: all that it has not written itself.
-    fn shown(
+    /// Learns what a transaction shows of the state before it, all that it has not written itself, and
+    /// what it surely wrote.
+    fn txn(
         &mut self,
-        case: &Case<'_>,
-        at: i64,
-        branch: &[TxnOperation],
+        path: &mut Path<'_, '_>,
+        asked: &TxnRequest,
+        succeeded: bool,
         told: &[TxnResult],
-        written: &mut Vec<Span>,
     ) {
-        for (asked, told) in branch.iter().zip(told) {
-            let span = asked.keys().map_or(Span::NONE, |keys| case.keys.span(keys));
-            let is_old = !written.iter().any(|written| written.meets(span));
-            match (asked, told) {
-                (TxnOperation::Range(asked), TxnResult::Range(told)) => {
-                    if is_old && asked.revision.is_none() {
-                        self.range(case, at, span, (asked, told));
-                    }
-                }
-                (TxnOperation::Put(asked), TxnResult::Put(told)) => {
-                    if is_old && asked.prev_kv {
-                        self.list(case, at, span, (told.prev_kv.as_slice(), true), Shown::Pair);
-                    }
-                    written.push(span);
-                }
-                (TxnOperation::DeleteRange(asked), TxnResult::DeleteRange(told)) => {
-                    if is_old && (asked.prev_kv || told.deleted == 0) {
-                        self.list(case, at, span, (&told.prev_kvs, true), Shown::Pair);
-                    }
-                    written.push(span);
-                }
-                (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
-                    let branch = asked.branch(told.succeeded);
-                    self.shown(case, at, branch, &told.responses, written);
-                }
-                (
-                    TxnOperation::Range(_)
-                    | TxnOperation::Put(_)
-                    | TxnOperation::DeleteRange(_)
-                    | TxnOperation::Txn(_),
-                    _,
-                ) => {}
+        path.walk.pass(&asked.compare);
+        for (asked, told) in asked.branch(succeeded).iter().zip(told) {
+            if let (TxnOperation::Txn(asked), TxnResult::Txn(told)) = (asked, told) {
+                self.txn(path, asked, told.succeeded, &told.responses);
+            } else {
+                self.stop(path, asked, told);
             }
+        }
+    }
+
+    fn stop(&mut self, path: &mut Path<'_, '_>, asked: &TxnOperation, told: &TxnResult) {
+        let (case, at, span) = (path.case, path.at, path.walk.step());
+        let is_old = !path.written.iter().any(|written| written.meets(span));
+        match (asked, told) {
+            (TxnOperation::Range(asked), TxnResult::Range(told)) => {
+                if is_old && asked.revision.is_none() {
+                    self.range(case, at, span, (asked, told));
+                }
+            }
+            (TxnOperation::Put(asked), TxnResult::Put(told)) => {
+                self.put(at + 1, span);
+                if is_old && asked.prev_kv {
+                    self.list(case, at, span, (told.prev_kv.as_slice(), true), Shown::Pair);
+                }
+                path.written.push(span);
+            }
+            (TxnOperation::DeleteRange(asked), TxnResult::DeleteRange(told)) => {
+                if told.deleted > 0 {
+                    self.delete(at + 1, span);
+                }
+                if is_old && (asked.prev_kv || told.deleted == 0) {
+                    self.list(case, at, span, (&told.prev_kvs, true), Shown::Pair);
+                }
+                path.written.push(span);
+            }
+            // The case takes only answers of the right shape.
+            (
+                TxnOperation::Range(_)
+                | TxnOperation::Put(_)
+                | TxnOperation::DeleteRange(_)
+                | TxnOperation::Txn(_),
+                _,
+            ) => {}
         }
     }
 
@@ -152,9 +181,8 @@ impl Outlook {
                 }
             }
             Exchange::Txn(asked, told) => {
-                let branch = asked.branch(told.succeeded);
-                self.shown(case, before, branch, &told.responses, &mut Vec::new());
-                self.branch(case, revision, branch, &told.responses);
+                let mut path = Path::new(case, before, op);
+                self.txn(&mut path, asked, told.succeeded, &told.responses);
             }
             Exchange::Range(..)
             | Exchange::Compact(..)
@@ -163,36 +191,6 @@ impl Outlook {
             | Exchange::LeaseKeepAlive(..)
             | Exchange::LeaseTimeToLive(..)
             | Exchange::LeaseLeases(..) => {}
-        }
-    }
-
-    /// Notes what a transaction surely wrote.
-    fn branch(
-        &mut self,
-        case: &Case<'_>,
-        revision: i64,
-        branch: &[TxnOperation],
-        told: &[TxnResult],
-    ) {
-        for (asked, told) in branch.iter().zip(told) {
-            match (asked, told) {
-                (TxnOperation::Put(put), _) => {
-                    let key = case.keys.number(&put.key);
-                    self.put(revision, key.map_or(Span::NONE, Span::one));
-                }
-                (TxnOperation::DeleteRange(delete), TxnResult::DeleteRange(told)) => {
-                    if told.deleted > 0 {
-                        self.delete(revision, case.keys.span(delete.keys()));
-                    }
-                }
-                (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
-                    self.branch(case, revision, asked.branch(told.succeeded), &told.responses);
-                }
-                (
-                    TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_),
-                    _,
-                ) => {}
-            }
         }
     }
 

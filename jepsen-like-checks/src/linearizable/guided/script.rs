@@ -8,11 +8,9 @@
 //! Not here: what an answer claims about them (`claims.rs`).
 
 use super::case::{Case, Change};
-use super::keys::KeyId;
+use super::keys::{KeyId, Span};
 use super::present::{Pair, Present};
-use crate::history::{
-    Compare, Comparison, KeyRange, Lease, PutRequest, Target, TxnOperation, TxnRequest,
-};
+use crate::history::{Compare, Comparison, Lease, PutRequest, Target, TxnOperation, TxnRequest};
 
 /// What a put does to a key that holds this. None if it keeps what is not there.
 pub(super) fn put<'h>(
@@ -26,14 +24,15 @@ pub(super) fn put<'h>(
 }
 
 /// Which branches a transaction takes, in the order in which it comes to them.
-pub(super) fn path(case: &Case<'_>, present: &Present<'_>, txn: &TxnRequest) -> Vec<bool> {
+fn path(case: &Case<'_>, present: &Present<'_>, txn: &TxnRequest) -> Vec<bool> {
     let mut path = Vec::with_capacity(1);
     extend(case, present, txn, &mut path);
     path
 }
 
 fn extend(case: &Case<'_>, present: &Present<'_>, txn: &TxnRequest, path: &mut Vec<bool>) {
-    let succeeded = txn.compare.iter().all(|compare| holds(case, present, compare));
+    let span = |compare: &Compare| case.keys.span(compare.keys());
+    let succeeded = txn.compare.iter().all(|compare| holds(present, compare, span(compare)));
     path.push(succeeded);
     for operation in txn.branch(succeeded) {
         if let TxnOperation::Txn(nested) = operation {
@@ -42,12 +41,9 @@ fn extend(case: &Case<'_>, present: &Present<'_>, txn: &TxnRequest, path: &mut V
     }
 }
 
-fn holds(case: &Case<'_>, present: &Present<'_>, compare: &Compare) -> bool {
-    if let KeyRange::One(key) = compare.keys() {
-        let pair = case.keys.number(key).and_then(|key| present.get(key));
-        return of_pair(compare, pair);
-    }
-    let mut pairs = present.list(case.keys.span(compare.keys())).peekable();
+/// Whether a compare of these keys holds.
+pub(super) fn holds(present: &Present<'_>, compare: &Compare, keys: Span) -> bool {
+    let mut pairs = present.list(keys).peekable();
     match pairs.peek() {
         None => of_pair(compare, None),
         Some(_) => pairs.all(|(_, pair)| of_pair(compare, Some(pair))),

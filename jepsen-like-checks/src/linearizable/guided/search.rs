@@ -194,8 +194,7 @@ impl<'c, 'h> Search<'c, 'h> {
         };
         self.serve(write.change, operation)
             .map_err(|clash| self.clash(write.by, self.revision - 1, write.span, clash))?;
-        let asked = operation.map(|operation| (&operation.request, operation.response()));
-        claims::write(self.case, &mut self.present, write, asked)
+        claims::write(self.case, &mut self.present, write)
             .map_err(|clash| self.clash(write.by, self.revision - 1, write.span, clash))
     }
 
