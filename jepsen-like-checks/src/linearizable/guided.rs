@@ -39,6 +39,7 @@ mod lives;
 mod needs;
 mod order;
 mod outlook;
+mod passes;
 mod present;
 mod reach;
 mod refusals;
@@ -47,28 +48,44 @@ mod script;
 mod search;
 mod stock;
 mod stops;
+mod stretch;
 
 use case::Case;
 use gaps::Gaps;
 use search::{End, Search};
 
+pub use passes::Passes;
+
 /// Judges a history by its revisions.
 #[must_use]
 pub fn judge(history: &History, budget: Budget) -> Verdict {
-    match decide(history, budget) {
+    judge_with(history, budget, Passes::suiting(history.operations().len()))
+}
+
+/// Judges a history by its revisions. The verdict is the same however the passes are made.
+#[must_use]
+pub fn judge_with(history: &History, budget: Budget, passes: Passes) -> Verdict {
+    match decide(history, budget, passes) {
         Ok(verdict) => verdict,
         Err(rejection) => Verdict::Illegal(rejection),
     }
 }
 
-fn decide(history: &History, budget: Budget) -> Result<Verdict, Box<Rejection>> {
-    let case = Case::new(history)?;
-    let order = order::check(&case)?;
-    refusals::check(&case, &order)?;
-    let gaps = Gaps::new(&case, &order)?;
-    match Search::new(&case, &gaps, &order).run(budget.steps) {
+fn decide(history: &History, budget: Budget, passes: Passes) -> Result<Verdict, Box<Rejection>> {
+    let case = Case::new(history, passes)?;
+    let order = order::check(&case, passes)?;
+    let refusals = || {
+        refusals::check(&case, &order)?;
+        Ok(Counters::of(history))
+    };
+    let replay = || {
+        let gaps = Gaps::new(&case, &order)?;
+        Ok(Search::new(&case, &gaps, &order).run(budget.steps))
+    };
+    let (counters, end) = passes.both(refusals, replay)?;
+    match end {
         End::Agreed { took_effect, steps } => {
-            let counters = Counters { took_effect, steps, ..Counters::of(history) };
+            let counters = Counters { took_effect, steps, ..counters };
             Ok(Verdict::Linearizable(counters))
         }
         End::Disagreed { closest, tried: false } => Err(closest),

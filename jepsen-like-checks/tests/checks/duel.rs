@@ -4,6 +4,7 @@
 //! legal by the guided judge without exception; the search may run out of budget.
 
 use quorate_checks::history::{History, Outcome, Record};
+use quorate_checks::linearizable::guided::Passes;
 use quorate_checks::linearizable::{Budget, Undecided, Verdict, guided, wgl};
 use quorate_checks::revision;
 
@@ -232,6 +233,32 @@ fn the_guided_judge_is_sure_of_large_histories_with_leases_and_transactions() {
         println!("seed {seed}: {counters}");
         assert!(counters.took_effect > 20 && counters.steps < 1_000_000, "seed {seed}: {counters}");
     }
+}
+
+/// However passes are made, the verdict is the same, down to which of several faults is told.
+#[test]
+fn passes_made_at_once_find_what_passes_made_in_turn_find() {
+    let budget = Budget { steps: 20_000, states: 0 };
+    let (mut legal, mut illegal) = (0, 0);
+    let mut compare = |history: &History| {
+        let in_turn = guided::judge_with(history, budget, Passes::InTurn);
+        let at_once = guided::judge_with(history, budget, Passes::AtOnce);
+        assert_eq!(in_turn, at_once);
+        match in_turn {
+            Verdict::Linearizable(_) => legal += 1,
+            Verdict::Illegal(_) => illegal += 1,
+            Verdict::Unknown(why) => panic!("{why}"),
+        }
+    };
+    for shape in shapes().into_iter().chain(tangles()) {
+        for seed in 0..60 {
+            let history = generate::history(shape, seed);
+            compare(&history);
+            // Many faults at once: which of them is told is the question.
+            compare(&mutate::corrupted(&history, seed, 8));
+        }
+    }
+    assert!(legal > 2_000 && illegal > 1_000, "too easy: {legal} legal, {illegal} illegal");
 }
 
 #[test]

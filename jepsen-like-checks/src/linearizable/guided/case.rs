@@ -15,18 +15,19 @@
 //! - C1. Writes have revisions from 2, no two the same.
 //! - C2. A look's revision is not above the revision in its header, nor that above `newest`.
 //!
-//! Not here: roles (`role.rs`), keys as numbers (`keys.rs`), order in time (`order.rs`), which maybe
+//! Not here: sorting (`stretch.rs`), roles (`role.rs`), keys as numbers (`keys.rs`), order in time (`order.rs`), which maybe
 //! fills which revision (`gaps.rs`).
 
-use super::super::tenure::{self, Tenure};
+use super::super::tenure::Tenure;
 use super::super::{OrderFault, Rejection, Witness};
 use super::keys::{KeyId, Keys, Span};
-use super::role::{Role, possible};
+use super::passes::Passes;
+use super::role::Role;
 use super::stops::Stops;
+use super::stretch::{Names, Stretch};
 use crate::history::{
-    ByteString, DeleteRangeRequest, DeleteRangeResponse, Exchange, History, Lease, LeaseEnd,
-    Micros, Operation, PutRequest, RangeRequest, RangeResponse, Request, TxnOperation, TxnRequest,
-    TxnResponse, TxnResult,
+    ByteString, DeleteRangeRequest, DeleteRangeResponse, History, Lease, LeaseEnd, Micros,
+    Operation, PutRequest, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
 };
 use crate::model::kv::Refused;
 
@@ -122,32 +123,40 @@ pub(super) struct Case<'h> {
 
 impl<'h> Case<'h> {
     /// Sorts the operations out, and refuses answers that no state can give.
-    pub(super) fn new(history: &'h History) -> Result<Self, Box<Rejection>> {
-        let mut case = Self {
-            operations: history.operations(),
-            ends: history.lease_ends(),
-            tenure: Tenure::of(history),
-            keys: Keys::new(history.operations()),
-            stops: Stops::with_capacity(history.operations().len()),
-            writes: Vec::with_capacity(history.operations().len()),
-            looks: Vec::with_capacity(history.operations().len()),
-            maybes: Vec::new(),
-            terms: Vec::new(),
-            roles: Vec::with_capacity(history.operations().len()),
-            refused: Vec::new(),
-            compactions: Vec::new(),
-            leasing: Vec::new(),
-            newest: 1,
+    pub(super) fn new(history: &'h History, passes: Passes) -> Result<Self, Box<Rejection>> {
+        let operations = history.operations();
+        let (tenure, keys) =
+            passes.both(|| Ok(Tenure::of(history)), || Ok(Keys::new(operations)))?;
+        let names = Names { tenure: &tenure, keys: &keys };
+        let half = operations.len() / 2;
+        let (mut sorted, rest) = passes.both(
+            || Stretch::sort(operations, 0..half, names),
+            || Stretch::sort(operations, half..operations.len(), names),
+        )?;
+        sorted.append(rest);
+        let ends = history.lease_ends();
+        for (number, end) in ends.iter().enumerate() {
+            sorted.tell(number, end)?;
+        }
+        sorted.arrange();
+        let Stretch { stops, writes, looks, maybes, terms, roles, .. } = sorted;
+        let Stretch { refused, compactions, leasing, newest, .. } = sorted;
+        let case = Self {
+            operations,
+            ends,
+            tenure,
+            keys,
+            stops,
+            writes,
+            looks,
+            maybes,
+            terms,
+            roles,
+            refused,
+            compactions,
+            leasing,
+            newest,
         };
-        for (op, operation) in case.operations.iter().enumerate() {
-            case.add(op, operation)?;
-        }
-        for (number, end) in case.ends.iter().enumerate() {
-            case.tell(number, end)?;
-        }
-        case.writes.sort_by_key(|write| write.revision);
-        case.looks.sort_unstable_by_key(|look| (look.at, look.op));
-        case.terms.sort_unstable_by_key(|term| (term.at, term.lease, term.op));
         match case.writes.windows(2).find(|pair| pair[0].revision == pair[1].revision) {
             Some(pair) => {
                 let (first, second) = (case.witness(pair[0].by), case.witness(pair[1].by));
@@ -178,169 +187,5 @@ impl<'h> Case<'h> {
     /// Whether a revision has a write that says so.
     pub(super) fn is_written(&self, revision: i64) -> bool {
         self.writes.binary_search_by_key(&revision, |write| write.revision).is_ok()
-    }
-
-    fn tell(&mut self, number: usize, end: &'h LeaseEnd) -> Result<(), Box<Rejection>> {
-        let Some(revision) = end.revision else { return Ok(()) };
-        let by = By::Told(number);
-        if revision.0 < 2 {
-            let least = crate::history::Revision(2);
-            return Err(OrderFault::RevisionOutOfRange(self.witness(by), least).into());
-        }
-        self.newest = self.newest.max(revision.0);
-        let change = Change::End(end.lease);
-        self.writes.push(Write { revision: revision.0, by, change, span: Span::ALL });
-        Ok(())
-    }
-
-    fn add(&mut self, op: usize, operation: &'h Operation) -> Result<(), Box<Rejection>> {
-        let reason = self.tenure.telling(operation);
-        let role = Role::of(operation, reason);
-        self.roles.push(role);
-        self.refused.extend(reason.map(|reason| (op, reason)));
-        self.sort(op, &operation.request);
-        if let Some(revision) = role.revision() {
-            possible(operation, role)?;
-            self.newest = self.newest.max(revision);
-        }
-        self.stops.begin();
-        if let Some(Exchange::Txn(asked, told)) = operation.exchange() {
-            self.stops.add(&self.keys, asked, told.succeeded, &told.responses);
-        }
-        match role {
-            Role::Write(revision) => {
-                let change = match &operation.request {
-                    Request::Txn(txn) => Some((Change::Txn(txn), self.stops.hull())),
-                    request => self.change(request),
-                };
-                let by = By::Operation(op);
-                self.writes.extend(change.map(|(change, span)| Write {
-                    revision,
-                    by,
-                    change,
-                    span,
-                }));
-                self.look(op, operation, revision - 1);
-            }
-            Role::Read(revision) | Role::Stale(revision) => {
-                self.look(op, operation, revision);
-                self.term(op, operation);
-            }
-            Role::Maybe => {
-                let change = self.change(&operation.request);
-                self.maybes.extend(change.map(|(change, span)| Maybe { op, change, span }));
-            }
-            Role::Future(_) | Role::Silent => {}
-        }
-        Ok(())
-    }
-
-    /// Notes what a request asks for, for those who look at few kinds of requests.
-    fn sort(&mut self, op: usize, request: &Request) {
-        if matches!(request, Request::Compact(_)) {
-            self.compactions.push(op);
-        }
-        if matches!(request, Request::LeaseGrant(_)) || tenure::uses(request) {
-            self.leasing.push(op);
-        }
-    }
-
-    fn term(&mut self, op: usize, operation: &Operation) {
-        let (lease, begins) = match operation.exchange() {
-            Some(Exchange::LeaseGrant(_, told)) => (told.lease, true),
-            Some(Exchange::LeaseRevoke(asked, _)) => (asked.lease, false),
-            Some(_) | None => return,
-        };
-        let at = operation.response().map_or(1, |response| response.revision().0);
-        self.terms.push(Term { at, lease, op, begins });
-    }
-
-    /// Notes the states that an answer shows; `present` is the one that it does not name.
-    fn look(&mut self, op: usize, operation: &'h Operation, present: i64) {
-        let wrote = matches!(self.roles[op], Role::Write(_));
-        let mut look = |at: i64, span, claim| self.looks.push(Look { at, op, span, claim });
-        let Some(exchange) = operation.exchange() else { return };
-        match exchange {
-            Exchange::Range(asked, told) => {
-                let at = asked.revision.map_or(present, |revision| revision.0);
-                look(at, self.keys.span(asked.keys()), Claim::Range(asked, told));
-            }
-            Exchange::DeleteRange(asked, told) if !wrote => {
-                look(present, self.keys.span(asked.keys()), Claim::Delete(asked, told));
-            }
-            Exchange::Txn(asked, told) => {
-                if !wrote {
-                    look(present, self.stops.hull(), Claim::Txn(asked, told));
-                }
-                let branch = asked.branch(told.succeeded);
-                old_ranges(branch, &told.responses, &mut |at, asked, told| {
-                    look(at, self.keys.span(asked.keys()), Claim::Range(asked, told));
-                });
-            }
-            Exchange::Put(..)
-            | Exchange::DeleteRange(..)
-            | Exchange::Compact(..)
-            | Exchange::LeaseGrant(..)
-            | Exchange::LeaseRevoke(..)
-            | Exchange::LeaseKeepAlive(..)
-            | Exchange::LeaseTimeToLive(..)
-            | Exchange::LeaseLeases(..) => {}
-        }
-    }
-
-    /// What a write does if it takes effect, and to which keys. None if it cannot have an effect.
-    fn change(&self, request: &'h Request) -> Option<(Change<'h>, Span)> {
-        match request {
-            Request::Put(put) => {
-                let key = self.keys.number(&put.key)?;
-                let change = match put {
-                    PutRequest { ignore_value: false, ignore_lease: false, .. } => {
-                        Change::Put { key, value: &put.value, lease: put.lease }
-                    }
-                    PutRequest { .. } => Change::Keep(put),
-                };
-                Some((change, Span::one(key)))
-            }
-            Request::DeleteRange(delete) if delete.key.is_empty() => None,
-            Request::DeleteRange(delete) => {
-                let span = self.keys.span(delete.keys());
-                Some((Change::Delete(span), span))
-            }
-            Request::Txn(txn) => Some((Change::Txn(txn), self.keys.hull(txn))),
-            Request::Range(_)
-            | Request::Compact(_)
-            | Request::LeaseGrant(_)
-            | Request::LeaseRevoke(_)
-            | Request::LeaseKeepAlive(_)
-            | Request::LeaseTimeToLive(_)
-            | Request::LeaseLeases(_) => None,
-        }
-    }
-}
-
-/// Visits the ranges of a branch that ask for a revision of the past.
-fn old_ranges<'h>(
-    branch: &'h [TxnOperation],
-    told: &'h [TxnResult],
-    see: &mut impl FnMut(i64, &'h RangeRequest, &'h RangeResponse),
-) {
-    for (asked, told) in branch.iter().zip(told) {
-        match (asked, told) {
-            (TxnOperation::Range(asked), TxnResult::Range(told)) => {
-                if let Some(revision) = asked.revision {
-                    see(revision.0, asked, told);
-                }
-            }
-            (TxnOperation::Txn(asked), TxnResult::Txn(told)) => {
-                old_ranges(asked.branch(told.succeeded), &told.responses, see);
-            }
-            (
-                TxnOperation::Put(_)
-                | TxnOperation::Range(_)
-                | TxnOperation::DeleteRange(_)
-                | TxnOperation::Txn(_),
-                _,
-            ) => {}
-        }
     }
 }

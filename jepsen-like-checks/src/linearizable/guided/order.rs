@@ -20,8 +20,9 @@
 use super::super::{OrderFault, Rejection};
 use super::case::{By, Case};
 use super::least::Least;
+use super::passes::Passes;
 use super::role::Role;
-use crate::history::{Micros, Request, Revision};
+use crate::history::{Micros, Operation, Request, Revision};
 use crate::model::kv::Refused;
 
 /// A place on the line: a revision, and whether it is behind the write of it.
@@ -82,8 +83,8 @@ impl Order {
 }
 
 /// Checks the order of all operations.
-pub(super) fn check(case: &Case<'_>) -> Result<Order, Box<Rejection>> {
-    let (returns, begins) = moments(case);
+pub(super) fn check(case: &Case<'_>, passes: Passes) -> Result<Order, Box<Rejection>> {
+    let (returns, begins) = passes.both(|| Ok(returns(case)), || Ok(begins(case)))?;
     let mut returned = returns.iter().peekable();
     let mut highest: Option<&Return> = None;
     // Operations are numbered in the order of the history, the sweep meets them in that of time.
@@ -126,9 +127,9 @@ fn ceilings(case: &Case<'_>, begins: &[Begin]) -> Vec<(Micros, i64)> {
     begins.iter().filter_map(ceiling).collect()
 }
 
-fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {
+/// What returned, in time's order.
+fn returns(case: &Case<'_>) -> Vec<Return> {
     let mut returns = Vec::with_capacity(case.operations.len());
-    let mut begins = Vec::with_capacity(case.operations.len());
     for (op, operation) in case.operations.iter().enumerate() {
         let role = case.roles[op];
         if let (Some(revision), Some(at)) = (role.revision(), operation.returned()) {
@@ -138,9 +139,6 @@ fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {
             let by = By::Operation(op);
             returns.push(Return { at, place: Place { revision, read }, by });
         }
-        if !matches!(role, Role::Stale(_)) {
-            begins.push(Begin { at: operation.invoked, op });
-        }
     }
     for (number, end) in case.ends.iter().enumerate() {
         if let Some(Revision(revision)) = end.revision {
@@ -149,8 +147,19 @@ fn moments(case: &Case<'_>) -> (Vec<Return>, Vec<Begin>) {
         }
     }
     returns.sort_by_key(|end| end.at);
+    returns
+}
+
+/// What began, in time's order.
+fn begins(case: &Case<'_>) -> Vec<Begin> {
+    let pushed = case.roles.iter().map(|role| !matches!(role, Role::Stale(_)));
+    let all = case.operations.iter().enumerate().zip(pushed);
+    let begin = |((op, operation), pushed): ((usize, &Operation), bool)| {
+        pushed.then_some(Begin { at: operation.invoked, op })
+    };
+    let mut begins: Vec<Begin> = all.filter_map(begin).collect();
     begins.sort_by_key(|begin| begin.at);
-    (returns, begins)
+    begins
 }
 
 /// Holds an operation against the highest place that had returned before it began.

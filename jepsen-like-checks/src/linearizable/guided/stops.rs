@@ -49,6 +49,13 @@ impl Stops {
         Self { spans: Vec::new(), first: Vec::with_capacity(operations) }
     }
 
+    /// Adds the stops of the operations that come next.
+    pub(super) fn append(&mut self, mut next: Self) {
+        let before = self.spans.len();
+        self.first.extend(next.first.iter().map(|first| before + first));
+        self.spans.append(&mut next.spans);
+    }
+
     /// Begins with the stops of the next operation.
     pub(super) fn begin(&mut self) {
         self.first.push(self.spans.len());
