@@ -26,11 +26,11 @@ use std::collections::HashMap;
 use super::super::Rejection;
 use super::case::{Case, Change, Maybe, Term};
 use super::diagnose;
-use super::keys::{Keys, Span};
+use super::keys::{KeyId, Span};
 use super::order::Order;
 use crate::history::{
-    Exchange, KeyValue, Lease, Operation, RangeRequest, Request, TxnOperation, TxnRequest,
-    TxnResult,
+    Exchange, KeyValue, Lease, Operation, RangeRequest, Request, Revision, TxnOperation,
+    TxnRequest, TxnResult,
 };
 
 /// The place of a class among all classes.
@@ -90,19 +90,26 @@ pub(super) enum Sight {
 pub(super) struct Trace<'h> {
     pub(super) sight: Sight,
     pub(super) pair: &'h KeyValue,
+    /// Its key as a number; none if nobody puts it.
+    pub(super) key: Option<KeyId>,
     pub(super) op: usize,
 }
 
 impl Trace<'_> {
-    /// Whether a change can have left it.
-    pub(super) fn fits(&self, keys: &Keys<'_>, change: Change<'_>) -> bool {
+    /// Whether a member of a class can have left it.
+    pub(super) fn fits(&self, class: &Class<'_>) -> bool {
+        let reached = self.key.is_some_and(|key| class.span.meets(Span::one(key)));
+        reached && self.is_left_by(class.change)
+    }
+
+    /// Whether a change that reaches its key can have left it.
+    fn is_left_by(&self, change: Change<'_>) -> bool {
         match change {
-            Change::Put { key, value, lease } => {
-                *self.pair.key == *keys.bytes(key)
-                    && (self.sight < Sight::Outline || self.pair.lease == lease)
+            Change::Put { value, lease, .. } => {
+                (self.sight < Sight::Outline || self.pair.lease == lease)
                     && (self.sight < Sight::Whole || self.pair.value == *value)
             }
-            Change::Keep(put) => put.key == self.pair.key,
+            Change::Keep(_) => true,
             Change::Txn(txn) => self.may_be_of(txn),
             Change::Delete(_) | Change::End(_) => false,
         }
@@ -156,9 +163,7 @@ impl<'h> Gaps<'h> {
             .collect();
         for gap in &mut self.gaps {
             let Some(trace) = gap.trace else { continue };
-            let fits = |class: &Class<'h>| {
-                trace.fits(&case.keys, class.change) && class.released(gap.revision) > 0
-            };
+            let fits = |class: &Class<'h>| trace.fits(class) && class.released(gap.revision) > 0;
             if scripts.iter().any(|id| fits(&self.classes[*id])) {
                 continue;
             }
@@ -273,23 +278,30 @@ fn revokes(case: &Case<'_>, revision: i64) -> Vec<(usize, Lease)> {
 
 /// Finds what answers show of the writes that filled the gaps.
 fn reveal<'h>(case: &Case<'h>, gaps: &mut [Gap<'h>]) {
-    if gaps.is_empty() {
-        return;
+    let Some(last) = gaps.last() else { return };
+    // A million pairs are asked for, and gaps are few.
+    let mut is_gap = vec![false; usize::try_from(last.revision).unwrap_or(0) + 1];
+    for gap in &*gaps {
+        is_gap[usize::try_from(gap.revision).unwrap_or(0)] = true;
     }
+    let mut note = |revision: Revision, sight, pair: &'h KeyValue, op| {
+        let place = usize::try_from(revision.0).ok();
+        if place.and_then(|place| is_gap.get(place)) != Some(&true) {
+            return;
+        }
+        let place = gaps.partition_point(|gap| gap.revision < revision.0);
+        let known = &mut gaps[place].trace;
+        if known.is_none_or(|known| known.sight < sight) {
+            let key = case.keys.number(&pair.key);
+            *known = Some(Trace { sight, pair, key, op });
+        }
+    };
     for (op, operation) in case.operations.iter().enumerate() {
         each_shown(operation, &mut |pair, keys_only| {
             let whole = if keys_only { Sight::Outline } else { Sight::Whole };
-            note(gaps, pair.mod_revision.0, Trace { sight: whole, pair, op });
-            note(gaps, pair.create_revision.0, Trace { sight: Sight::Birth, pair, op });
+            note(pair.mod_revision, whole, pair, op);
+            note(pair.create_revision, Sight::Birth, pair, op);
         });
-    }
-}
-
-fn note<'h>(gaps: &mut [Gap<'h>], revision: i64, trace: Trace<'h>) {
-    let Ok(place) = gaps.binary_search_by_key(&revision, |gap| gap.revision) else { return };
-    let known = &mut gaps[place].trace;
-    if known.is_none_or(|known| known.sight < trace.sight) {
-        *known = Some(trace);
     }
 }
 

@@ -66,7 +66,7 @@ impl Outlook {
             self.write(case, write);
         }
         for gap in &gaps.gaps {
-            let key = gap.trace.and_then(|trace| case.keys.number(&trace.pair.key));
+            let key = gap.trace.and_then(|trace| trace.key);
             let known = self.of(key.map_or(Span::NONE, Span::one));
             known.iter_mut().for_each(|known| known.puts.push(gap.revision));
         }

@@ -64,15 +64,7 @@ impl Outlook {
     pub(super) fn new(case: &Case<'_>, gaps: &Gaps<'_>) -> Self {
         let hidden = gaps.gaps.iter().filter(|gap| !gap.revealed);
         let hidden: Vec<i64> = hidden.map(|gap| gap.revision).collect();
-        let mut keys: Vec<KeyId> = Vec::new();
-        if !hidden.is_empty() {
-            for class in &gaps.classes {
-                reach::each_written(case, class.change, &mut |span, _| keys.extend(span.keys()));
-            }
-            keys.extend(reach::leased(case));
-            keys.sort_unstable();
-            keys.dedup();
-        }
+        let keys = if hidden.is_empty() { Vec::new() } else { reach::touched(case, gaps) };
         let known = keys.iter().map(|_| Known::default()).collect();
         let below = below(&keys, case.keys.len());
         let ends = case.writes.iter().filter_map(|write| match write.change {

@@ -3,8 +3,9 @@
 //! Not here: what answers rule out (`outlook.rs`).
 
 use super::case::{Case, Change};
+use super::gaps::Gaps;
 use super::keys::{KeyId, Span};
-use crate::history::{KeyRange, Lease, Request, TxnOperation};
+use crate::history::{KeyRange, Lease, PutRequest, Request, TxnOperation};
 
 /// Visits the keys that an unknown write may put, and those that it may delete.
 pub(super) fn each_written(case: &Case<'_>, change: Change<'_>, see: &mut impl FnMut(Span, bool)) {
@@ -45,32 +46,44 @@ fn put_lease(operation: &TxnOperation) -> Option<Lease> {
     }
 }
 
-/// The keys that some put may attach to a lease.
-pub(super) fn leased(case: &Case<'_>) -> Vec<KeyId> {
-    let mut keys = Vec::new();
-    if case.tenure.granted.is_empty() {
-        return keys;
+/// The keys that change where nobody told of it: those that unknown writes may change, and those that
+/// may end with a lease. Sorted.
+pub(super) fn touched(case: &Case<'_>, gaps: &Gaps<'_>) -> Vec<KeyId> {
+    let mut touched = vec![false; case.keys.len()];
+    for class in &gaps.classes {
+        each_written(case, class.change, &mut |span, _| {
+            span.keys().for_each(|key| touched[key] = true);
+        });
     }
-    for op in &case.leasing {
-        match &case.operations[*op].request {
-            Request::Put(put) if put.lease.is_some() => keys.extend(case.keys.number(&put.key)),
-            Request::Txn(txn) => keys.extend(txn.operations().filter_map(|inner| match inner {
-                TxnOperation::Put(put) if put.lease.is_some() => case.keys.number(&put.key),
-                TxnOperation::Put(_)
-                | TxnOperation::Range(_)
-                | TxnOperation::DeleteRange(_)
-                | TxnOperation::Txn(_) => None,
-            })),
-            Request::Put(_)
-            | Request::Range(_)
-            | Request::DeleteRange(_)
-            | Request::Compact(_)
-            | Request::LeaseGrant(_)
-            | Request::LeaseRevoke(_)
-            | Request::LeaseKeepAlive(_)
-            | Request::LeaseTimeToLive(_)
-            | Request::LeaseLeases(_) => {}
+    if !case.tenure.granted.is_empty() {
+        for op in &case.leasing {
+            each_leased(case, &case.operations[*op].request, &mut |key| touched[key] = true);
         }
     }
-    keys
+    let marked = touched.iter().enumerate().filter(|(_, touched)| **touched);
+    marked.map(|(key, _)| key).collect()
+}
+
+/// Visits the keys that a request may attach to a lease.
+fn each_leased(case: &Case<'_>, request: &Request, see: &mut impl FnMut(KeyId)) {
+    let mut put = |put: &PutRequest| {
+        if put.lease.is_some() {
+            case.keys.number(&put.key).into_iter().for_each(&mut *see);
+        }
+    };
+    match request {
+        Request::Put(asked) => put(asked),
+        Request::Txn(txn) => txn.operations().for_each(|operation| match operation {
+            TxnOperation::Put(asked) => put(asked),
+            TxnOperation::Range(_) | TxnOperation::DeleteRange(_) | TxnOperation::Txn(_) => {}
+        }),
+        Request::Range(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_) => {}
+    }
 }

@@ -309,6 +309,6 @@ impl<'c, 'h> Stock<'c, 'h> {
     }
 
     pub(super) fn fits(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {
-        gap.trace.is_none_or(|trace| trace.fits(&self.case.keys, class.change))
+        gap.trace.is_none_or(|trace| trace.fits(class))
     }
 }
