@@ -154,9 +154,9 @@ impl<'c, 'h> Stock<'c, 'h> {
         }
         // What somebody saw of a gap is believed even where another answer contradicts it: the
         // contradiction, not the lack of a writer, is what a reader is shown.
-        let traced = |class| gap.trace.is_some() && self.fits(gap, class);
+        let believed = |class| gap.trace.is_some() || self.is_possible(gap, class);
         let classes = self.gaps.classes.iter().enumerate();
-        let found = classes.filter(|(_, class)| self.is_possible(gap, class) || traced(class));
+        let found = classes.filter(|(_, class)| self.fits(gap, class) && believed(class));
         self.candidates.keep(gap.number, found.map(|(id, _)| id).collect());
     }
 
