@@ -102,6 +102,11 @@ fn doubtful(possible: bool) -> Chance {
 }
 
 impl Known {
+    pub(super) fn with_capacity(facts: usize, puts: usize) -> Self {
+        let (facts, puts) = (Vec::with_capacity(facts), Vec::with_capacity(puts));
+        Self { facts, puts, ..Self::default() }
+    }
+
     fn next_fact(&self, gap: i64) -> Option<Fact> {
         let is_below = |place: usize| self.facts.get(place).is_some_and(|fact| fact.at < gap);
         let is_next = |place: &usize| !is_below(*place) && (*place == 0 || is_below(*place - 1));

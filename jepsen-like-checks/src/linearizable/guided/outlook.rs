@@ -65,7 +65,12 @@ impl Outlook {
         let hidden = gaps.gaps.iter().filter(|gap| !gap.revealed);
         let hidden: Vec<i64> = hidden.map(|gap| gap.revision).collect();
         let keys = if hidden.is_empty() { Vec::new() } else { reach::touched(case, gaps) };
-        let known = keys.iter().map(|_| Known::default()).collect();
+        // As much as is said of a key on average, so that most lists need not grow. Of facts, one for
+        // each gap is kept.
+        let (writes, all) = (case.writes.len(), case.writes.len() + case.looks.len());
+        let (puts, facts) = (writes / case.keys.len().max(1), all / case.keys.len().max(1));
+        let facts = facts.min(hidden.len());
+        let known = keys.iter().map(|_| Known::with_capacity(facts, puts)).collect();
         let below = below(&keys, case.keys.len());
         let ends = case.writes.iter().filter_map(|write| match write.change {
             Change::End(lease) => Some((write.revision, lease)),
