@@ -167,13 +167,14 @@ fn judges_agree_where_lost_answers_meet_leases_and_transactions() {
     assert!(corrupted.both_illegal > 1_500 && corrupted.both_legal > 1_000, "{corrupted:?}");
 }
 
-/// `SEEDS=100000 cargo test -p quorate-checks --release -- --ignored --nocapture soak`
+/// `SEEDS=100000 cargo test -p quorate-checks --release -- --ignored --nocapture soak`; a part of it with
+/// `FROM=50000`, too.
 #[test]
 #[ignore = "takes as long as it is told to"]
 fn soak() {
-    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
     let all = shapes().into_iter().chain(tangles()).collect();
-    duel(all, 700..seeds.unwrap_or(10_000));
+    duel(all, number("FROM").unwrap_or(700)..number("SEEDS").unwrap_or(10_000));
 }
 
 /// Histories that the search could never finish, with as many lost answers as a run full of faults
