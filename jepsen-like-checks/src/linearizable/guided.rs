@@ -31,6 +31,7 @@ mod concern;
 mod diagnose;
 mod fold;
 mod gaps;
+mod ground;
 mod keys;
 mod known;
 mod learn;
@@ -80,7 +81,7 @@ fn decide(history: &History, budget: Budget, passes: Passes) -> Result<Verdict, 
     };
     let replay = || {
         let gaps = Gaps::new(&case, &order)?;
-        Ok(Search::new(&case, &gaps, &order).run(budget.steps))
+        Ok(Search::new(&case, &gaps, &order, passes).run(budget.steps))
     };
     let (counters, end) = passes.both(refusals, replay)?;
     match end {

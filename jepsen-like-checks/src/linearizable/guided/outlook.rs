@@ -15,14 +15,14 @@
 //!
 //! Not here: collecting it (`learn.rs`), one key alone (`known.rs`), the choice (`search.rs`).
 
-use std::ops::Range;
-
 use super::case::{Case, Change};
 use super::gaps::Gaps;
+use super::ground::Ground;
 use super::keys::{KeyId, Span};
 use super::known::{Known, Place};
+use super::learn;
+use super::passes::Passes;
 use super::present::{Pair, Present};
-use super::reach;
 use crate::history::Lease;
 
 /// How likely a change is to have happened at a gap. Smaller is likelier.
@@ -40,69 +40,41 @@ pub(super) enum Chance {
 
 /// What is known of the keys that unknown writes can touch.
 pub(super) struct Outlook {
-    /// The gaps that nobody saw into.
-    pub(super) hidden: Vec<i64>,
+    ground: Ground,
     /// The ends of leases of which somebody told, by revision.
     ends: Vec<(i64, Lease)>,
     /// Whether leases may end without anybody telling.
     ending: bool,
-    pub(super) keys: Vec<KeyId>,
-    pub(super) known: Vec<Known>,
-    /// For each number, how many of `keys` are below it.
-    below: Vec<usize>,
-    /// How many more facts are kept. Without one the outlook is dimmer, never wrong.
-    pub(super) room: usize,
+    /// What is known of each of the ground's keys.
+    known: Vec<Known>,
 }
-
-/// Facts to keep at most, of 50 bytes each.
-const ROOM: usize = 4 << 20;
 
 /// So many keys that it does not pay to ask for each when it was last shown.
 const MANY: usize = 32;
 
 impl Outlook {
-    pub(super) fn new(case: &Case<'_>, gaps: &Gaps<'_>) -> Self {
-        let hidden = gaps.gaps.iter().filter(|gap| !gap.revealed);
-        let hidden: Vec<i64> = hidden.map(|gap| gap.revision).collect();
-        let keys = if hidden.is_empty() { Vec::new() } else { reach::touched(case, gaps) };
-        // As much as is said of a key on average, so that most lists need not grow. Of facts, one for
-        // each gap is kept.
-        let (writes, all) = (case.writes.len(), case.writes.len() + case.looks.len());
-        let (puts, facts) = (writes / case.keys.len().max(1), all / case.keys.len().max(1));
-        let facts = facts.min(hidden.len());
-        let known = keys.iter().map(|_| Known::with_capacity(facts, puts)).collect();
-        let below = below(&keys, case.keys.len());
+    pub(super) fn new(case: &Case<'_>, gaps: &Gaps<'_>, passes: Passes) -> Self {
+        let ground = Ground::new(case, gaps);
+        let known = learn::learn(case, gaps, &ground, passes);
         let ends = case.writes.iter().filter_map(|write| match write.change {
             Change::End(lease) => Some((write.revision, lease)),
             Change::Put { .. } | Change::Delete(_) | Change::Txn(_) | Change::Keep(_) => None,
         });
         let (ends, ending) = (ends.collect(), !case.tenure.granted.is_empty());
-        let mut outlook = Self { hidden, ends, ending, keys, known, below, room: ROOM };
-        if !outlook.keys.is_empty() {
-            outlook.learn(case, gaps);
-            outlook.offer(case, gaps);
-        }
-        outlook
+        Self { ground, ends, ending, known }
     }
 
     /// What is known of the keys of a span.
-    pub(super) fn of(&mut self, span: Span) -> &mut [Known] {
-        let places = self.places(span);
-        &mut self.known[places]
-    }
-
-    pub(super) fn places(&self, span: Span) -> Range<usize> {
-        let below = |key: KeyId| self.below[key.min(self.below.len() - 1)];
-        let from = below(span.from);
-        from..below(span.to).max(from)
+    fn of(&self, span: Span) -> &[Known] {
+        &self.known[self.ground.places(span)]
     }
 
     fn place(&self, gap: i64) -> Place<'_> {
-        Place { gap, hidden: &self.hidden, ends: &self.ends, ending: self.ending }
+        Place { gap, hidden: &self.ground.hidden, ends: &self.ends, ending: self.ending }
     }
 
     fn known(&self, key: KeyId) -> Option<&Known> {
-        self.known[self.places(Span::one(key))].first()
+        self.of(Span::one(key)).first()
     }
 
     /// The chance of a change at a gap, when `present` is the state before it.
@@ -171,7 +143,7 @@ impl Outlook {
     /// The newest revision below `at` from which on answers show all that each of some keys held; 0
     /// if there is none.
     pub(super) fn pinned(&self, keys: Span, at: i64) -> i64 {
-        let known = &self.known[self.places(keys)];
+        let known = self.of(keys);
         // Of many keys, one is hardly ever looked at.
         if known.len() > MANY {
             return 0;
@@ -181,16 +153,6 @@ impl Outlook {
 
     /// Whether the answers rule out any change of all these keys at a gap, whatever the state.
     pub(super) fn forbids(&self, gap: i64, keys: Span) -> bool {
-        self.known[self.places(keys)].iter().any(|known| known.is_untouched(gap))
+        self.of(keys).iter().any(|known| known.is_untouched(gap))
     }
-}
-
-/// For each number up to that of all keys, how many of some sorted keys are below it.
-fn below(keys: &[KeyId], all: usize) -> Vec<usize> {
-    let mut place = 0;
-    let count = |number: KeyId| {
-        place += usize::from(keys.get(place).is_some_and(|key| *key < number));
-        place
-    };
-    (0..=all).map(count).collect()
 }

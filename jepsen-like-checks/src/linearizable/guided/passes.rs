@@ -1,9 +1,9 @@
 //! Passes over a history that need nothing of each other: in turn, or at once.
 //!
 //! ```text
-//! in turn     [leases][keys]  [first half][second half]  [returns][begins]  [refusals][search........]
-//! at once     [leases]        [first half]               [returns]          [refusals]
-//!             [keys  ]        [second half]              [begins ]          [search........]
+//! in turn     [leases][keys]  [first half][second half]  [returns][begins]  [refusals][search.........]
+//! at once     [leases]        [first half]               [returns]          [refusals][learn]
+//!             [keys  ]        [second half]              [begins ]          [gaps...] [learn][replay..]
 //! ```
 //!
 //! Invariants:
@@ -40,12 +40,27 @@ impl Passes {
     ) -> Result<(A, B), Box<Rejection>> {
         match self {
             Self::InTurn => Ok((one()?, other()?)),
+            Self::AtOnce => {
+                let (one, other) = self.two(one, other);
+                Ok((one?, other?))
+            }
+        }
+    }
+
+    /// Makes two passes that find no fault.
+    pub(super) fn two<A: Send, B>(
+        self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B,
+    ) -> (A, B) {
+        match self {
+            Self::InTurn => (one(), other()),
             Self::AtOnce => std::thread::scope(|scope| {
                 let one = scope.spawn(one);
                 let other = other();
                 // A broken invariant ends the caller, too, with the same words.
                 let one = one.join().unwrap_or_else(|broken| std::panic::resume_unwind(broken));
-                Ok((one?, other?))
+                (one, other)
             }),
         }
     }
