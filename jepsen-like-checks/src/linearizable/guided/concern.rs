@@ -21,7 +21,7 @@
 //!
 //! Not here: which choices change which keys (`blame.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::keys::{KeyId, Span};
 use crate::history::Lease;
@@ -38,8 +38,18 @@ pub(super) enum Concern {
 /// Keys, each from a revision on, and leases.
 #[derive(Clone, Default)]
 pub(super) struct Things {
-    keys: BTreeMap<Span, i64>,
+    /// Sorted: they are few, and walked through far more often than added to.
+    keys: Vec<(Span, i64)>,
     leases: BTreeSet<Lease>,
+}
+
+impl Things {
+    fn add(&mut self, keys: Span, since: i64) {
+        match self.keys.binary_search_by_key(&keys, |(keys, _)| *keys) {
+            Ok(place) => self.keys[place].1 = since.min(self.keys[place].1),
+            Err(place) => self.keys.insert(place, (keys, since)),
+        }
+    }
 }
 
 impl Default for Concern {
@@ -50,11 +60,11 @@ impl Default for Concern {
 
 impl Concern {
     pub(super) fn of(keys: Span, since: i64) -> Self {
-        Self::Some(Things { keys: BTreeMap::from([(keys, since)]), leases: BTreeSet::new() })
+        Self::Some(Things { keys: vec![(keys, since)], leases: BTreeSet::new() })
     }
 
     pub(super) fn life(lease: Lease) -> Self {
-        Self::Some(Things { keys: BTreeMap::new(), leases: BTreeSet::from([lease]) })
+        Self::Some(Things { keys: Vec::new(), leases: BTreeSet::from([lease]) })
     }
 
     pub(super) fn append(&mut self, other: Self) {
@@ -64,8 +74,7 @@ impl Concern {
             (Self::Some(known), Self::Some(other)) => {
                 known.leases.extend(other.leases);
                 for (keys, since) in other.keys {
-                    let known = known.keys.entry(keys).or_insert(since);
-                    *known = since.min(*known);
+                    known.add(keys, since);
                 }
             }
         }
