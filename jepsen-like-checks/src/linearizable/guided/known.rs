@@ -109,10 +109,17 @@ impl Known {
 
     fn next_fact(&self, gap: i64) -> Option<Fact> {
         let is_below = |place: usize| self.facts.get(place).is_some_and(|fact| fact.at < gap);
-        let is_next = |place: &usize| !is_below(*place) && (*place == 0 || is_below(*place - 1));
         let near = self.near.get();
-        let place = [near, near + 1].into_iter().find(is_next);
-        let place = place.unwrap_or_else(|| self.facts.partition_point(|fact| fact.at < gap));
+        // Step by step further away, until what is asked for is between two steps.
+        let (mut from, mut to, mut step) = (near, near, 1);
+        while is_below(to) {
+            (from, to, step) = (to + 1, to + step, step * 2);
+        }
+        while from > 0 && !is_below(from - 1) {
+            (to, from, step) = (from - 1, from.saturating_sub(step), step * 2);
+        }
+        let within = &self.facts[from..to.min(self.facts.len())];
+        let place = from + within.partition_point(|fact| fact.at < gap);
         self.near.set(place);
         self.facts.get(place).copied()
     }
