@@ -52,8 +52,7 @@ impl<'h> Stock<'_, 'h> {
         let mut leases = present.attaching();
         let mut classes = self.candidates(gap);
         matches!(concern, Concern::Everything)
-            || classes
-                .any(|(id, class)| self.counts(gap, id, concern) && self.is_possible(gap, class))
+            || classes.any(|(id, class)| self.counts(gap, id, concern) && self.may_fill(gap, class))
             || gap.trace.is_none()
                 && (leases.any(|lease| self.ends_some(present, gap, lease, concern))
                     || concern.leases().any(|lease| self.may_end(lives, gap, lease)))
@@ -132,11 +131,12 @@ impl<'h> Stock<'_, 'h> {
             if matches!(why, Concern::Everything) {
                 break;
             }
-            if let Some(key) = bound.left_by(present, &self.spans[id]) {
+            let first = bound.first_out(present, self.written[id]);
+            if let Some(key) = first.or_else(|| bound.left_by(present, &self.spans[id])) {
                 left.insert(key);
                 continue;
             }
-            if !self.is_possible(gap, class) {
+            if !self.may_fill(gap, class) {
                 continue;
             }
             let is_option = options.iter().any(|pick| self.stands_for(gap, *pick, id));

@@ -10,6 +10,8 @@
 //! kept for 6               put b                 delete d..f
 //! ```
 //!
+//! Class by class for some neighbouring gaps at once: what is known of a class and its keys lies together.
+//!
 //! Invariants:
 //! - D1. What is not kept is no option of the gap in any state.
 //!
@@ -25,8 +27,11 @@ pub(super) struct Candidates {
     room: usize,
 }
 
-/// Candidates to keep at most, of 8 bytes each.
+/// From how many candidates on no more are kept, of 8 bytes each.
 const ROOM: usize = 4 << 20;
+
+/// For how many neighbouring gaps they are found out at once.
+pub(super) const BLOCK: usize = 128;
 
 impl Candidates {
     pub(super) fn new(gaps: usize, classes: usize) -> Self {
@@ -38,10 +43,17 @@ impl Candidates {
         self.kept[gap].is_none() && self.room > 0
     }
 
-    /// Keeps the classes that may fill a gap, in order.
-    pub(super) fn keep(&mut self, gap: usize, found: Vec<ClassId>) {
-        self.room = self.room.saturating_sub(found.len());
-        self.kept[gap] = Some(found);
+    /// Whether it was found out which classes may fill a gap.
+    pub(super) fn are_known(&self, gap: usize) -> bool {
+        self.kept[gap].is_some()
+    }
+
+    /// Keeps the classes that may fill a gap and those behind it, in order.
+    pub(super) fn keep(&mut self, first: usize, found: Vec<Vec<ClassId>>) {
+        for (kept, found) in self.kept[first..].iter_mut().zip(found) {
+            self.room = self.room.saturating_sub(found.len());
+            *kept = Some(found);
+        }
     }
 
     /// The classes to ask for at a gap, in order: all of them if none were found out.

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::candidates::Candidates;
+use super::candidates::{BLOCK, Candidates};
 use super::case::{Case, Change};
 use super::gaps::{Class, ClassId, Gap, Gaps, PoolId};
 use super::keys::{KeyId, Span};
@@ -80,6 +80,12 @@ impl Bound {
             self.leases.iter().filter_map(|lease| present.attached(*lease)).flatten();
         let reached = |key: KeyId| spans.iter().any(|keys| keys.meets(Span::one(key)));
         attached.find(|key| !reached(**key)).copied()
+    }
+
+    /// The first of them, if it is not in a span.
+    pub(super) fn first_out(&self, present: &Present<'_>, span: Span) -> Option<KeyId> {
+        let first = present.attached(*self.leases.first()?)?.first().copied();
+        first.filter(|key| !span.meets(Span::one(*key)))
     }
 
     /// One of them that the end of a lease leaves to another.
@@ -153,17 +159,29 @@ impl<'c, 'h> Stock<'c, 'h> {
         self.used[class] -= 1;
     }
 
-    /// Finds out which classes may fill a gap, when the search comes to it.
+    /// Finds out which classes may fill a gap and those behind it, when the search comes to it.
     pub(super) fn open(&mut self, gap: &Gap<'h>) {
         if !self.candidates.are_wanted(gap.number) {
             return;
         }
-        // What somebody saw of a gap is believed even where another answer contradicts it: the
-        // contradiction, not the lack of a writer, is what a reader is shown.
-        let believed = |class| gap.trace.is_some() || self.is_possible(gap, class);
-        let classes = self.gaps.classes.iter().enumerate();
-        let found = classes.filter(|(_, class)| self.fits(gap, class) && believed(class));
-        self.candidates.keep(gap.number, found.map(|(id, _)| id).collect());
+        let gaps = self.gaps.gaps.iter().skip(gap.number).take(BLOCK);
+        let mut found = vec![Vec::new(); gaps.len()];
+        for (id, class) in self.gaps.classes.iter().enumerate() {
+            // What somebody saw of a gap is believed even where another answer contradicts it: the
+            // contradiction, not the lack of a writer, is what a reader is shown.
+            let believed = |gap: &Gap<'h>| gap.trace.is_some() || self.is_possible(gap, class);
+            for (gap, found) in gaps.clone().zip(&mut found) {
+                if self.fits(gap, class) && believed(gap) {
+                    found.push(id);
+                }
+            }
+        }
+        self.candidates.keep(gap.number, found);
+    }
+
+    /// Whether a candidate may fill a gap in some state, as far as the answers tell.
+    pub(super) fn may_fill(&self, gap: &Gap<'h>, class: &Class<'h>) -> bool {
+        gap.trace.is_none() && self.candidates.are_known(gap.number) || self.is_possible(gap, class)
     }
 
     /// The classes that may fill a gap, each with its place.
