@@ -74,14 +74,14 @@ pub fn judge_with(history: &History, budget: Budget, passes: Passes) -> Verdict 
 
 fn decide(history: &History, budget: Budget, passes: Passes) -> Result<Verdict, Box<Rejection>> {
     let case = Case::new(history, passes)?;
-    let order = order::check(&case, passes)?;
+    let order = order::check(&case)?;
     let refusals = || {
         refusals::check(&case, &order)?;
         Ok(Counters::of(history))
     };
     let replay = || {
         let gaps = Gaps::new(&case, &order)?;
-        Ok(Search::new(&case, &gaps, &order, passes).run(budget.steps))
+        Ok(Search::new(&case, &gaps, &order).run(budget.steps))
     };
     let (counters, end) = passes.both(refusals, replay)?;
     match end {

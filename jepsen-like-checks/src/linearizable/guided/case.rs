@@ -100,6 +100,8 @@ pub(super) struct Term {
 
 /// A history, sorted out.
 pub(super) struct Case<'h> {
+    /// How passes over it are made.
+    pub(super) passes: Passes,
     pub(super) operations: &'h [Operation],
     pub(super) ends: &'h [LeaseEnd],
     pub(super) tenure: Tenure,
@@ -125,8 +127,7 @@ impl<'h> Case<'h> {
     /// Sorts the operations out, and refuses answers that no state can give.
     pub(super) fn new(history: &'h History, passes: Passes) -> Result<Self, Box<Rejection>> {
         let operations = history.operations();
-        let (tenure, keys) =
-            passes.both(|| Ok(Tenure::of(history)), || Ok(Keys::new(operations)))?;
+        let (tenure, keys) = passes.two(|| Tenure::of(history), || Keys::new(operations));
         let names = Names { tenure: &tenure, keys: &keys };
         let half = operations.len() / 2;
         let (mut sorted, rest) = passes.both(
@@ -142,6 +143,7 @@ impl<'h> Case<'h> {
         let Stretch { stops, writes, looks, maybes, terms, roles, .. } = sorted;
         let Stretch { refused, compactions, leasing, newest, .. } = sorted;
         let case = Self {
+            passes,
             operations,
             ends,
             tenure,

@@ -18,7 +18,6 @@ use super::gaps::Gaps;
 use super::ground::Ground;
 use super::keys::{KeyId, Span};
 use super::known::{Fact, Known, Numbers, Shown};
-use super::passes::Passes;
 use super::reach;
 use super::stops::Walk;
 use crate::history::{
@@ -54,12 +53,7 @@ struct Lesson<'c, 'h> {
 const ROOM: usize = 4 << 20;
 
 /// Collects what all answers show of the ground's keys.
-pub(super) fn learn(
-    case: &Case<'_>,
-    gaps: &Gaps<'_>,
-    ground: &Ground,
-    passes: Passes,
-) -> Vec<Known> {
+pub(super) fn learn(case: &Case<'_>, gaps: &Gaps<'_>, ground: &Ground) -> Vec<Known> {
     if ground.keys.is_empty() {
         return Vec::new();
     }
@@ -69,7 +63,7 @@ pub(super) fn learn(
         lesson.collect(states);
         lesson
     };
-    let (mut lesson, rest) = passes.two(|| half(i64::MIN..middle), || half(middle..i64::MAX));
+    let (mut lesson, rest) = case.passes.two(|| half(i64::MIN..middle), || half(middle..i64::MAX));
     if lesson.taken() + rest.taken() <= ROOM {
         lesson.append(rest);
     } else {

@@ -20,7 +20,6 @@
 use super::super::{OrderFault, Rejection};
 use super::case::{By, Case};
 use super::least::Least;
-use super::passes::Passes;
 use super::role::Role;
 use crate::history::{Micros, Operation, Request, Revision};
 use crate::model::kv::Refused;
@@ -83,8 +82,8 @@ impl Order {
 }
 
 /// Checks the order of all operations.
-pub(super) fn check(case: &Case<'_>, passes: Passes) -> Result<Order, Box<Rejection>> {
-    let (returns, begins) = passes.both(|| Ok(returns(case)), || Ok(begins(case)))?;
+pub(super) fn check(case: &Case<'_>) -> Result<Order, Box<Rejection>> {
+    let (returns, begins) = case.passes.two(|| returns(case), || begins(case));
     let mut returned = returns.iter().peekable();
     let mut highest: Option<&Return> = None;
     // Operations are numbered in the order of the history, the sweep meets them in that of time.

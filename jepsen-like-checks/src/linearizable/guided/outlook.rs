@@ -21,7 +21,6 @@ use super::ground::Ground;
 use super::keys::{KeyId, Span};
 use super::known::{Known, Place};
 use super::learn;
-use super::passes::Passes;
 use super::present::{Pair, Present};
 use crate::history::Lease;
 
@@ -53,9 +52,9 @@ pub(super) struct Outlook {
 const MANY: usize = 32;
 
 impl Outlook {
-    pub(super) fn new(case: &Case<'_>, gaps: &Gaps<'_>, passes: Passes) -> Self {
+    pub(super) fn new(case: &Case<'_>, gaps: &Gaps<'_>) -> Self {
         let ground = Ground::new(case, gaps);
-        let known = learn::learn(case, gaps, &ground, passes);
+        let known = learn::learn(case, gaps, &ground);
         let ends = case.writes.iter().filter_map(|write| match write.change {
             Change::End(lease) => Some((write.revision, lease)),
             Change::Put { .. } | Change::Delete(_) | Change::Txn(_) | Change::Keep(_) => None,

@@ -32,7 +32,6 @@ use super::gaps::{Gap, Gaps};
 use super::keys::Span;
 use super::lives::Lives;
 use super::order::Order;
-use super::passes::Passes;
 use super::present::Present;
 use super::script;
 use super::stock::{Pick, Stock};
@@ -87,18 +86,13 @@ pub(super) struct Search<'c, 'h> {
 }
 
 impl<'c, 'h> Search<'c, 'h> {
-    pub(super) fn new(
-        case: &'c Case<'h>,
-        gaps: &'c Gaps<'h>,
-        order: &'c Order,
-        passes: Passes,
-    ) -> Self {
+    pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>, order: &'c Order) -> Self {
         let lives = Lives::new(case, order);
         Self {
             case,
             gaps,
             order,
-            stock: Stock::new(case, gaps, &lives, passes),
+            stock: Stock::new(case, gaps, &lives),
             present: Present::new(case),
             lives,
             revision: 1,

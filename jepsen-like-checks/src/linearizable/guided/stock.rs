@@ -19,7 +19,6 @@ use super::lives::Lives;
 use super::needs::Needs;
 use super::order::Order;
 use super::outlook::{Chance, Outlook};
-use super::passes::Passes;
 use super::present::Present;
 use super::reach;
 use super::script;
@@ -126,14 +125,9 @@ pub(super) struct Stock<'c, 'h> {
 }
 
 impl<'c, 'h> Stock<'c, 'h> {
-    pub(super) fn new(
-        case: &'c Case<'h>,
-        gaps: &'c Gaps<'h>,
-        lives: &Lives,
-        passes: Passes,
-    ) -> Self {
+    pub(super) fn new(case: &'c Case<'h>, gaps: &'c Gaps<'h>, lives: &Lives) -> Self {
         let used = vec![0; gaps.classes.len()];
-        let (outlook, needs) = (Outlook::new(case, gaps, passes), Needs::new(case, lives));
+        let (outlook, needs) = (Outlook::new(case, gaps), Needs::new(case, lives));
         let spans: Vec<_> =
             gaps.classes.iter().map(|class| reach::written(case, class.change)).collect();
         let hull = |spans: &Vec<Span>| spans.iter().fold(Span::NONE, |hull, keys| hull.with(*keys));
