@@ -10,7 +10,8 @@
 //! kept for 6               put b                 delete d..f
 //! ```
 //!
-//! Class by class for some neighbouring gaps at once: what is known of a class and its keys lies together.
+//! Class by class for some neighbouring gaps at once: what is known of a class and its keys lies
+//! together.
 //!
 //! Invariants:
 //! - D1. What is not kept is no option of the gap in any state.

@@ -1,8 +1,8 @@
 //! Collecting what the answers show of the keys that unknown writes can touch.
 //!
-//! A walk over writes and looks together, in the order of revisions; of a large history, the two halves
-//! are learned at once. An answer shows the state of a revision, a write's answer that of the one before it; what a transaction shows is old only as far as
-//! it has not written it itself.
+//! A walk over writes and looks together, in the order of revisions; of a large history, both halves
+//! are learned at once. An answer shows the state of a revision, a write's answer that of the one
+//! before it; what a transaction shows is old only as far as it has not written it itself.
 //!
 //! ```text
 //! revision      5 put a        6 gap        7 look a..c         8 put a, with what was before
