@@ -56,5 +56,5 @@ sweep: ## run many seeds (SEEDS=1..1000 ENGINE=raw|madsim BUG=name)
 bugs: ## build with planted bugs, find every one of them, and shrink what found it (BUG=name: only this)
 	$(PLANTED) cargo run --release -q -p quorate-sim -- bugs $(if $(BUG),--bug $(BUG))
 
-bench: ## compare with Debian's etcd (QUICK=1: two minutes instead of fifteen)
+bench: ## compare with Debian's etcd (QUICK=1: two minutes instead of eighteen)
 	@node/scripts/bench.sh
