@@ -131,8 +131,7 @@ impl<'h> Stock<'_, 'h> {
             if matches!(why, Concern::Everything) {
                 break;
             }
-            let first = bound.first_out(present, self.written[id]);
-            if let Some(key) = first.or_else(|| bound.left_by(present, &self.spans[id])) {
+            if let Some(key) = bound.left_by(present, (self.written[id], &self.spans[id])) {
                 left.insert(key);
                 continue;
             }

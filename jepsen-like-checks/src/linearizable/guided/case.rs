@@ -15,8 +15,8 @@
 //! - C1. Writes have revisions from 2, no two the same.
 //! - C2. A look's revision is not above the revision in its header, nor that above `newest`.
 //!
-//! Not here: sorting (`stretch.rs`), roles (`role.rs`), keys as numbers (`keys.rs`), order in time (`order.rs`), which maybe
-//! fills which revision (`gaps.rs`).
+//! Not here: sorting (`stretch.rs`), roles (`role.rs`), keys as numbers (`keys.rs`), order in time
+//! (`order.rs`), which maybe fills which revision (`gaps.rs`).
 
 use super::super::tenure::Tenure;
 use super::super::{OrderFault, Rejection, Witness};

@@ -73,18 +73,17 @@ impl Bound {
         self.keys.is_empty() || self.keys.with(keys) == keys
     }
 
-    /// One of them that is in none of some spans.
-    pub(super) fn left_by(&self, present: &Present<'_>, spans: &[Span]) -> Option<KeyId> {
+    /// One of them that is in none of some spans, which a hull holds.
+    pub(super) fn left_by(
+        &self,
+        present: &Present<'_>,
+        (hull, spans): (Span, &[Span]),
+    ) -> Option<KeyId> {
         let mut attached =
             self.leases.iter().filter_map(|lease| present.attached(*lease)).flatten();
-        let reached = |key: KeyId| spans.iter().any(|keys| keys.meets(Span::one(key)));
+        let meets = |keys: &Span, key: KeyId| keys.meets(Span::one(key));
+        let reached = |key| meets(&hull, key) && spans.iter().any(|keys| meets(keys, key));
         attached.find(|key| !reached(**key)).copied()
-    }
-
-    /// The first of them, if it is not in a span.
-    pub(super) fn first_out(&self, present: &Present<'_>, span: Span) -> Option<KeyId> {
-        let first = present.attached(*self.leases.first()?)?.first().copied();
-        first.filter(|key| !span.meets(Span::one(*key)))
     }
 
     /// One of them that the end of a lease leaves to another.
