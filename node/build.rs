@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use tonic_prost_build::Builder;
 
-const INCLUDES: [&str; 2] = ["../core/proto", "proto"];
+const INCLUDES: [&str; 1] = ["../core/proto"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for include in INCLUDES {
         println!("cargo::rerun-if-changed={include}");
     }
-    let members = protox::compile(["peer.proto"], INCLUDES)?;
-    messages_of_core().compile_fds(members)?;
     let clients = protox::compile(["rpc.proto"], INCLUDES)?;
     // The client side keeps the library's codec: it is also compiled into the tests.
     messages_of_core().build_server(false).compile_fds(clients.clone())?;

@@ -15,8 +15,8 @@ use quorate_core::api::Failure;
 use quorate_core::api::etcdserverpb::RangeRequest;
 use tonic::body::Body;
 
+use crate::peer::link::Peers;
 use crate::serve::metrics;
-use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 use crate::serve::version;
 

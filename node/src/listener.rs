@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tonic::body::Body;
@@ -38,6 +39,8 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 const CANCELLED: usize = 65_536;
 /// etcd's pings to a silent client, and how long it has to answer (LI-3).
 const PING: (Duration, Duration) = (Duration::from_secs(7200), Duration::from_secs(20));
+/// The system asks a silent connection this often whether its other end is still there, as etcd's.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// What answers the requests of one kind of port.
 pub trait Answer: Clone + Send + Sync + 'static {
@@ -131,6 +134,8 @@ fn connection(
 ) {
     // Answers are small and somebody waits for each of them.
     let _ = stream.set_nodelay(true);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
     let traffic = Traffic::default();
     let io = TokioIo::new(Wire::new(stream, metrics, traffic.clone()));
     let service = hyper::service::service_fn(move |request| {
@@ -138,7 +143,7 @@ fn connection(
         let answer = answer.answer(request);
         async move { answer.await.map(|response| response.map(|body| passage.of(body))) }
     });
-    let connection = builder().serve_connection(io, service).into_owned();
+    let connection = builder().serve_connection_with_upgrades(io, service).into_owned();
     let watched = connections.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = watched.await {

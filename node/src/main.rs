@@ -19,6 +19,7 @@ mod ctl;
 mod http;
 mod listener;
 mod opening;
+mod peer;
 mod ports;
 mod rpc;
 mod serve;

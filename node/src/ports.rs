@@ -3,7 +3,7 @@
 //! ```text
 //!   client port   /etcdserverpb.KV/...   gRPC      service/
 //!                 everything else        HTTP/1    http.rs
-//!   peer port     /quorate.peer.Peer/... gRPC      service/peer.rs
+//!   peer port     /quorate/peer          upgrade   peer/
 //! ```
 //!
 //! Not here: connections (`listener.rs`).
@@ -23,18 +23,18 @@ use tonic::{Code, Status};
 
 use crate::http as web;
 use crate::listener::Answer;
+use crate::peer::greeting;
+use crate::peer::inlet::Inlet;
+use crate::peer::link::Peers;
 use crate::rpc::etcdserverpb::cluster_server::ClusterServer;
 use crate::rpc::etcdserverpb::kv_server::KvServer;
 use crate::rpc::etcdserverpb::lease_server::LeaseServer;
 use crate::rpc::etcdserverpb::maintenance_server::MaintenanceServer;
-use crate::rpc::peer::peer_server::PeerServer;
-use crate::serve::peer::{MAX_FRAME_BYTES, Peers};
 use crate::serve::replica::Replica;
 use crate::service::cluster::Cluster;
 use crate::service::kv::Kv;
 use crate::service::lease::Lease;
 use crate::service::maintenance::Maintenance;
-use crate::service::peer::Peer;
 use crate::service::watch;
 
 /// What gRPC lets through at all: a request may be too large in etcd's words only below this.
@@ -54,9 +54,7 @@ struct ClientServices {
 
 /// The port of other members.
 #[derive(Clone)]
-pub struct PeerPort {
-    peer: PeerServer<Peer>,
-}
+pub struct PeerPort(Arc<Inlet>);
 
 /// An answer on its way. Services box theirs, so all have one type.
 pub struct Answering(BoxFuture<Response<Body>, Infallible>);
@@ -111,10 +109,9 @@ impl Future for Answering {
 }
 
 impl PeerPort {
-    /// The service for the other members of `members`.
+    /// Listens to the other members of `members`.
     pub fn new(replica: &Arc<Replica>, members: Vec<NodeId>) -> Self {
-        let peer = PeerServer::new(Peer { replica: Arc::clone(replica), members });
-        Self { peer: peer.max_decoding_message_size(MAX_FRAME_BYTES) }
+        Self(Arc::new(Inlet { replica: Arc::clone(replica), members }))
     }
 }
 
@@ -122,11 +119,11 @@ impl Answer for PeerPort {
     type Future = Answering;
 
     fn answer(&self, request: Request<Incoming>) -> Answering {
-        Answering(match service_of(request.uri().path()) {
-            Some("quorate.peer.Peer") => self.peer.clone().call(request),
-            _ if is_grpc(request.headers()) => ready(unknown_service(&request)),
-            _ => ready(web::text(StatusCode::NOT_FOUND, web::NOT_FOUND)),
-        })
+        Answering(ready(match request.uri().path() {
+            greeting::PATH => self.0.answer(request),
+            _ if is_grpc(request.headers()) => unknown_service(&request),
+            _ => web::text(StatusCode::NOT_FOUND, web::NOT_FOUND),
+        }))
     }
 }
 

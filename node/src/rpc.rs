@@ -6,9 +6,3 @@ pub mod etcdserverpb {
     include!(concat!(env!("OUT_DIR"), "/etcdserverpb.rs"));
     include!(concat!(env!("OUT_DIR"), "/server/etcdserverpb.rs"));
 }
-
-/// The service between members.
-#[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic)]
-pub mod peer {
-    include!(concat!(env!("OUT_DIR"), "/quorate.peer.rs"));
-}

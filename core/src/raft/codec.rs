@@ -5,7 +5,7 @@
 //! sent. Decoding from a plain slice copies
 //! each command right-sized; decoding from `Bytes` would share, and so keep, the whole frame.
 //!
-//! Not here: framing, and whether the sender is who it says (`node/src/serve/peer.rs`).
+//! Not here: framing, and whether the sender is who it says (`node/src/peer/`).
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -21,9 +21,9 @@ use quorate_core::member::Input;
 use quorate_core::types::Ticks;
 use quorate_core::wal::Write;
 
+use crate::peer::link::Peers;
 use crate::serve::apply::Work;
 use crate::serve::mailbox::{Line, Mailbox, Rest};
-use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 
 /// What consensus counts time in.
@@ -81,8 +81,8 @@ impl ConsensusThread {
             tracing::info!(through = %base, "discarded the head of the log");
         }
         self.writes.push_all(round.writes);
-        self.peers.send(&round.sends);
         self.work.push_all(Work::of(round.install, round.apply));
+        self.peers.send(&round.sends);
         self.orders.push_all(round.orders);
         self.replica.vitals.publish(self.consensus.view());
         self.replica.waiters.answer(round.answers);

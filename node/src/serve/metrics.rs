@@ -15,9 +15,9 @@ use quorate_core::api::etcdserverpb::{ResponseOp, TxnResponse};
 use quorate_core::raft::RoleKind;
 use quorate_core::store::Fact;
 
+use crate::peer::link::Peers;
 use crate::serve::histogram::{Histogram, Spans, Times};
 use crate::serve::hub::Watchers;
-use crate::serve::peer::Peers;
 use crate::serve::process::Process;
 use crate::serve::replica::Replica;
 use crate::serve::version;

@@ -24,6 +24,7 @@ use quorate_core::store::Image;
 use quorate_core::types::{NodeId, Ticks};
 use quorate_core::wal::{Identity, Wal};
 
+use crate::peer::link::Peers;
 use crate::serve::apply::ApplyThread;
 use crate::serve::boot::Boot;
 use crate::serve::config::Config;
@@ -32,7 +33,6 @@ use crate::serve::courier::{CourierThread, PART_BYTES, Parcels};
 use crate::serve::disk::Disk;
 use crate::serve::hub::{self, HubThread};
 use crate::serve::mailbox::Mailbox;
-use crate::serve::peer::Peers;
 use crate::serve::replica::Replica;
 use crate::serve::storage::{Storage, StorageThread};
 use crate::serve::tray::Tray;

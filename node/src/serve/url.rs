@@ -60,9 +60,14 @@ impl Url {
             .ok_or_else(|| format!("\"{self}\": the host does not resolve"))
     }
 
+    /// Host and port, as the resolver wants them.
+    pub fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
     /// All addresses behind it, sorted; none if the name is unknown.
     pub fn resolve(&self) -> Vec<SocketAddr> {
-        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        let found = self.address().to_socket_addrs();
         let mut found: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
         found.sort_unstable();
         found.dedup();

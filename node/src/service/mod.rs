@@ -5,7 +5,6 @@ pub mod cluster;
 pub mod kv;
 pub mod lease;
 pub mod maintenance;
-pub mod peer;
 pub mod watch;
 
 use std::future::pending;

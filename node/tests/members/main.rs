@@ -5,6 +5,7 @@
 //! | files | what they attack |
 //! |---|---|
 //! | `single`, `cluster`, `handover`, `refusals`, `metrics` | a member, three of them, their starts and ends |
+//! | `peers` | the port of members, and their connections |
 //! | `snapshot`, `lease`, `watch` | one part of the key space each |
 //! | `hashkv_against_etcd`, `watch_against_etcd` | the answers of a genuine etcd to the same requests |
 //! | `ctl_*`, `etcdctl_urls` | `quorate ctl` and `etcdctl`, on both servers |
@@ -25,6 +26,7 @@ mod handover;
 mod hashkv_against_etcd;
 mod lease;
 mod metrics;
+mod peers;
 mod refusals;
 mod single;
 mod snapshot;

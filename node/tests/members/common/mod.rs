@@ -57,19 +57,26 @@ impl Server {
 
     /// The members of one cluster, not yet started.
     pub fn cluster(size: usize) -> Vec<Self> {
+        Self::cluster_by(size, str::to_owned)
+    }
+
+    /// The same, where the others reach each member at the URL that `way` gives for its own.
+    pub fn cluster_by(size: usize, way: impl Fn(&str) -> String) -> Vec<Self> {
         let ports: Vec<u16> = (0..2 * size).map(|_| free_port()).collect();
         let url = |port: &u16| format!("http://127.0.0.1:{port}");
         let peers: Vec<String> = ports[..size].iter().map(url).collect();
-        let list = peers.iter().enumerate().map(|(n, url)| format!("m{n}={url}"));
+        let reached: Vec<String> = peers.iter().map(|url| way(url)).collect();
+        let list = reached.iter().enumerate().map(|(n, url)| format!("m{n}={url}"));
         let list = list.collect::<Vec<_>>().join(",");
         let clients = ports[size..].iter().map(url);
-        let members = peers.iter().zip(clients).enumerate();
-        members
-            .map(|(n, (peer, client))| Self::new(&format!("m{n}"), peer, &client, &list))
-            .collect()
+        let members = peers.iter().zip(&reached).zip(clients).enumerate();
+        let new = |(n, ((peer, reached), client)): (usize, ((&String, &String), String))| {
+            Self::new(&format!("m{n}"), (peer, reached), &client, &list)
+        };
+        members.map(new).collect()
     }
 
-    fn new(name: &str, peer: &str, client: &str, list: &str) -> Self {
+    fn new(name: &str, (peer, reached): (&str, &str), client: &str, list: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let flags = [
@@ -78,7 +85,7 @@ impl Server {
             format!("--listen-client-urls={client}"),
             format!("--advertise-client-urls={client}"),
             format!("--listen-peer-urls={peer}"),
-            format!("--initial-advertise-peer-urls={peer}"),
+            format!("--initial-advertise-peer-urls={reached}"),
             format!("--initial-cluster={list}"),
         ];
         let log = directory.path().join("log");

@@ -20,7 +20,9 @@ impl Proxy {
         let known = Arc::clone(&connections);
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+                let client = client.unwrap();
+                // Whoever it is that is not there, the client finds a closed connection.
+                let Ok(server) = TcpStream::connect(&server) else { continue };
                 let ends = [(&client, &server), (&server, &client)];
                 for (from, to) in
                     ends.map(|(a, b)| (a.try_clone().unwrap(), b.try_clone().unwrap()))

@@ -1,0 +1,257 @@
+//! The connections to the other members: made, greeted on, watched, and made again.
+//!
+//! ```text
+//!   consensus --> send() --> bytes per member --> pipe --> the member's port
+//!                              |
+//!                              not connected, or no room: dropped, and counted
+//! ```
+//! One round of consensus is one piece of bytes per member.
+//!
+//! Not here: how the bytes leave (`pipe.rs`), the receiving end (`inlet.rs`).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use quorate_core::raft::Envelope;
+use quorate_core::types::NodeId;
+use quorate_core::wal::Identity;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::greeting::{Greeting, PATH};
+use super::pipe::Pipe;
+use super::{frames, greeting};
+use crate::serve::metrics::Counter;
+use crate::serve::url::Url;
+
+/// Within this a member must be reached,
+const CONNECT: Duration = Duration::from_secs(1);
+/// and answer the greeting.
+const ANSWER: Duration = Duration::from_secs(5);
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// A silent connection is asked for a sign of life this often, and given up after as long again.
+const KEEPALIVE: Duration = Duration::from_secs(2);
+/// Bytes of a reason that are read.
+const REASON: usize = 4096;
+
+/// The other members.
+pub struct Peers {
+    links: BTreeMap<NodeId, Arc<Link>>,
+}
+
+/// One other member.
+pub struct Link {
+    peer: NodeId,
+    urls: Vec<String>,
+    /// Set while there is a connection.
+    pipe: Mutex<Option<Arc<Pipe>>>,
+    active: AtomicBool,
+    /// Bytes of envelopes handed to the connection.
+    pub sent: Counter,
+    /// Rounds of which something was dropped.
+    pub dropped: Counter,
+}
+
+impl Peers {
+    /// The links to `members`, by id, with their URLs.
+    pub fn new(members: impl IntoIterator<Item = (NodeId, Vec<String>)>) -> Self {
+        let links = members.into_iter().map(|(peer, urls)| (peer, Arc::new(Link::new(peer, urls))));
+        Self { links: links.collect() }
+    }
+
+    /// Keeps a connection to every peer from here on. Must be called inside the runtime.
+    pub fn connect(&self, identity: Identity) {
+        for link in self.links.values() {
+            tokio::spawn(Arc::clone(link).keep_connected(identity));
+        }
+    }
+
+    /// Hands out one round's messages.
+    pub fn send(&self, envelopes: &[Envelope]) {
+        if envelopes.is_empty() {
+            return;
+        }
+        for (peer, link) in &self.links {
+            link.send(envelopes.iter().filter(|envelope| envelope.to == *peer));
+        }
+    }
+
+    /// All links, by peer.
+    pub fn links(&self) -> impl Iterator<Item = (&NodeId, &Arc<Link>)> {
+        self.links.iter()
+    }
+}
+
+impl Link {
+    fn new(peer: NodeId, urls: Vec<String>) -> Self {
+        Self {
+            peer,
+            urls,
+            pipe: Mutex::new(None),
+            active: AtomicBool::new(false),
+            sent: Counter::default(),
+            dropped: Counter::default(),
+        }
+    }
+
+    /// Whether there is a connection.
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    fn send<'a>(&self, envelopes: impl Iterator<Item = &'a Envelope>) {
+        let (mut bytes, mut size) = (Vec::new(), 0);
+        for envelope in envelopes {
+            size += frames::put(envelope, &mut bytes);
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        let pipe = self.lock().clone();
+        if pipe.is_some_and(|pipe| pipe.send(bytes).is_ok()) {
+            self.sent.add(size as u64);
+        } else {
+            self.dropped.add(1);
+        }
+    }
+
+    async fn keep_connected(self: Arc<Self>, identity: Identity) {
+        let mut wait = BACKOFF.0;
+        let mut told = false;
+        for url in self.urls.iter().cycle() {
+            match self.deliver(url, identity).await {
+                Ok(()) => (wait, told) = (BACKOFF.0, false),
+                Err(trouble) if !told => {
+                    tracing::warn!(peer = %self.peer, url, "no connection: {trouble}");
+                    told = true;
+                }
+                Err(trouble) => tracing::debug!(peer = %self.peer, url, "{trouble}"),
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(BACKOFF.1);
+        }
+    }
+
+    /// Connects, greets and delivers until the connection ends. Ok if it was ever a good one.
+    async fn deliver(&self, url: &str, identity: Identity) -> Result<(), String> {
+        let greeting = Greeting::new(identity, self.peer);
+        let pipe = Arc::new(Pipe::new(connect(&url.parse()?, greeting).await?));
+        *self.lock() = Some(Arc::clone(&pipe));
+        self.active.store(true, Ordering::Relaxed);
+        let began = Instant::now();
+        let reason = tokio::select! {
+            reason = hear_out(pipe.stream()) => reason,
+            Err(broken) = pipe.drain() => broken.to_string(),
+        };
+        self.active.store(false, Ordering::Relaxed);
+        *self.lock() = None;
+        if began.elapsed() < CONNECT {
+            return Err(reason);
+        }
+        tracing::info!(peer = %self.peer, url, "connection lost: {reason}");
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Pipe>>> {
+        self.pipe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection on which the other side listens for envelopes.
+async fn connect(url: &Url, greeting: Greeting) -> Result<TcpStream, String> {
+    let stream = match timeout(CONNECT, TcpStream::connect(url.address())).await {
+        Ok(connected) => connected.map_err(|error| error.to_string())?,
+        Err(_) => return Err(format!("not reached within {CONNECT:?}")),
+    };
+    attend(&stream).map_err(|error| format!("cannot set the socket up: {error}"))?;
+    match timeout(ANSWER, greet(stream, url, greeting)).await {
+        Ok(greeted) => greeted,
+        Err(_) => Err(format!("no answer to the greeting within {ANSWER:?}")),
+    }
+}
+
+/// What is small leaves at once, and a connection whose other end has gone is found out.
+fn attend(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(2 * KEEPALIVE))?;
+    Ok(())
+}
+
+async fn greet(stream: TcpStream, url: &Url, greeting: Greeting) -> Result<TcpStream, String> {
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| describe(&error))?;
+    let connection = tokio::spawn(connection.with_upgrades());
+    let request = request(url, greeting)?;
+    let response = sender.send_request(request).await.map_err(|error| describe(&error))?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let refused = refusal(response).await;
+        connection.abort();
+        return Err(refused);
+    }
+    let upgraded = hyper::upgrade::on(response).await.map_err(|error| describe(&error))?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>();
+    let parts = parts.map_err(|_| "the connection is not the one that was made".to_owned())?;
+    Ok(parts.io.into_inner())
+}
+
+fn request(url: &Url, greeting: Greeting) -> Result<Request<Empty<Bytes>>, String> {
+    let (host, port) = url.address();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let request = Request::get(PATH).header(HOST, format!("{host}:{port}")).body(Empty::new());
+    let mut request = request.map_err(|error| error.to_string())?;
+    greeting.write(request.headers_mut());
+    Ok(request)
+}
+
+async fn refusal(response: Response<Incoming>) -> String {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), REASON).collect().await;
+    let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned());
+    greeting::Refusal { status, text: text.unwrap_or_default() }.to_string()
+}
+
+/// The other side says nothing, but for the reason why it ends the stream.
+async fn hear_out(stream: &TcpStream) -> String {
+    let mut reason = Vec::new();
+    match read_to_end(stream, &mut reason).await {
+        Ok(()) if reason.is_empty() => "it was closed".to_owned(),
+        Ok(()) => String::from_utf8_lossy(&reason).into_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+async fn read_to_end(stream: &TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
+    while into.len() < REASON {
+        stream.readable().await?;
+        match stream.try_read_buf(into) {
+            Ok(0) => break,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// An error of HTTP says what happened only in its innermost cause.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
