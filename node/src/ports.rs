@@ -111,7 +111,7 @@ impl Future for Answering {
 impl PeerPort {
     /// Listens to the other members of `members`.
     pub fn new(replica: &Arc<Replica>, members: Vec<NodeId>) -> Self {
-        Self(Arc::new(Inlet { replica: Arc::clone(replica), members }))
+        Self(Arc::new(Inlet::new(Arc::clone(replica), members)))
     }
 }
 

@@ -17,8 +17,9 @@ use bytes::{Buf, BytesMut};
 use quorate_core::raft::Envelope;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The largest envelope that is accepted, in bytes. Those of core stay far below.
-const LARGEST: usize = 64 << 20;
+/// The largest envelope that is accepted, in bytes: a part of a snapshot has up to 4 MiB, an append
+/// 1 MiB of commands or a single one.
+const LARGEST: usize = 8 << 20;
 const HEAD: usize = size_of::<u32>();
 /// Bytes that are read at once, if they are there.
 const READ: usize = 64 << 10;
@@ -41,6 +42,8 @@ pub fn put(envelope: &Envelope, out: &mut Vec<u8>) -> usize {
 #[derive(Debug, Default)]
 pub struct Frames {
     buffer: BytesMut,
+    /// How large the buffer was before anything was taken out of it.
+    size: usize,
 }
 
 /// An envelope was announced that is larger than any.
@@ -50,10 +53,11 @@ pub struct TooLarge(usize);
 impl Frames {
     /// Waits for more bytes; returns how many came, 0 at the end of the stream.
     pub async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
-        if self.buffer.is_empty() && self.buffer.capacity() > KEEP {
+        if self.buffer.is_empty() && self.size > KEEP {
             self.buffer = BytesMut::new();
         }
         self.buffer.reserve(READ);
+        self.size = self.buffer.capacity();
         stream.read_buf(&mut self.buffer).await
     }
 
@@ -155,19 +159,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_buffer_that_has_grown_is_given_back() {
-        let message = Message::Forward { command: vec![7; 4 * KEEP].into() };
-        let envelope = Envelope { from: NodeId(1), to: NodeId(2), term: Term(3), message };
-        let mut stream = Vec::new();
-        put(&envelope, &mut stream);
-        let (mut frames, mut rest, mut heard) = (Frames::default(), &stream[..], Vec::new());
-        while frames.read(&mut rest).await.unwrap() > 0 {
-            let take = |bytes: &[u8]| {
-                heard.push(bytes.len());
-                Ok::<_, TooLarge>(())
-            };
-            frames.each(take).unwrap();
+        for size in [KEEP, KEEP * 3 / 2, 4 * KEEP] {
+            let message = Message::Forward { command: vec![7; size].into() };
+            let envelope = Envelope { from: NodeId(1), to: NodeId(2), term: Term(3), message };
+            let mut stream = Vec::new();
+            put(&envelope, &mut stream);
+            let (mut frames, mut rest, mut heard) = (Frames::default(), &stream[..], Vec::new());
+            while frames.read(&mut rest).await.unwrap() > 0 {
+                let take = |bytes: &[u8]| {
+                    heard.push(bytes.len());
+                    Ok::<_, TooLarge>(())
+                };
+                frames.each(take).unwrap();
+            }
+            assert_eq!(heard, [stream.len() - HEAD]);
+            assert!(frames.size <= KEEP, "{} after {size}", frames.size);
         }
-        assert_eq!(heard, [stream.len() - HEAD]);
-        assert!(frames.buffer.capacity() <= KEEP, "{}", frames.buffer.capacity());
     }
 }

@@ -50,6 +50,11 @@ pub struct Refusal {
     pub text: String,
 }
 
+/// Whether the change of protocol is asked for, or agreed to.
+pub fn upgrades(headers: &HeaderMap) -> bool {
+    headers.get(UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(NAME.as_bytes()))
+}
+
 /// Asks for, or agrees to, the change of protocol.
 pub fn upgrade(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -81,7 +86,7 @@ impl Greeting {
         identity: Identity,
         members: &[NodeId],
     ) -> Result<Self, Refusal> {
-        if headers.get(UPGRADE) != Some(&NAME) {
+        if !upgrades(headers) {
             return Err(refuse(StatusCode::UPGRADE_REQUIRED, "members of Quorate speak here"));
         }
         let protocol = field(headers, &VERSION)?;

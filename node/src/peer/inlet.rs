@@ -5,8 +5,9 @@
 //!
 //! Not here: how a stream is cut into envelopes (`frames.rs`).
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -16,6 +17,7 @@ use quorate_core::member::Input;
 use quorate_core::raft::{CodecError, Envelope, Message};
 use quorate_core::types::NodeId;
 use tokio::io::{AsyncRead, AsyncWriteExt};
+use tokio::task::AbortHandle;
 use tonic::body::Body;
 
 use super::frames::{Frames, TooLarge};
@@ -26,9 +28,11 @@ use crate::serve::replica::Replica;
 /// What other members speak to.
 pub struct Inlet {
     /// Who listens.
-    pub replica: Arc<Replica>,
+    replica: Arc<Replica>,
     /// Who may speak.
-    pub members: Vec<NodeId>,
+    members: Vec<NodeId>,
+    /// Who does: a member that greets again has lost its connection, or somebody takes its name.
+    speaking: Mutex<BTreeMap<NodeId, AbortHandle>>,
 }
 
 /// Why a stream ended that its sender has not closed.
@@ -41,11 +45,21 @@ enum Ended {
 }
 
 impl Inlet {
+    /// Listens to `members`, each on one connection at a time.
+    pub fn new(replica: Arc<Replica>, members: Vec<NodeId>) -> Self {
+        Self { replica, members, speaking: Mutex::default() }
+    }
+
     /// Answers a greeting, and listens from there on if it is one.
     pub fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         match self.greeted(&request) {
             Ok(greeting) => {
-                tokio::spawn(Arc::clone(self).hear(hyper::upgrade::on(request), greeting));
+                let stream = hyper::upgrade::on(request);
+                let task = tokio::spawn(Arc::clone(self).hear(stream, greeting));
+                let mut speaking = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(former) = speaking.insert(greeting.from, task.abort_handle()) {
+                    former.abort();
+                }
                 let mut agreed = Response::new(Body::empty());
                 *agreed.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
                 greeting::upgrade(agreed.headers_mut());
@@ -54,6 +68,9 @@ impl Inlet {
             Err(refusal) => {
                 let mut refused = Response::new(Body::new(refusal.text));
                 *refused.status_mut() = refusal.status;
+                if refusal.status == StatusCode::UPGRADE_REQUIRED {
+                    greeting::upgrade(refused.headers_mut());
+                }
                 refused
             }
         }

@@ -5,7 +5,7 @@
 //!                              |
 //!                              not connected, or no room: dropped, and counted
 //! ```
-//! One round of consensus is one piece of bytes per member.
+//! One round of consensus is one piece of bytes per member, unless it is a very large one.
 //!
 //! Not here: how the bytes leave (`pipe.rs`), the receiving end (`inlet.rs`).
 
@@ -26,7 +26,7 @@ use quorate_core::raft::Envelope;
 use quorate_core::types::NodeId;
 use quorate_core::wal::Identity;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::greeting::{Greeting, PATH};
@@ -35,13 +35,18 @@ use super::{frames, greeting};
 use crate::serve::metrics::Counter;
 use crate::serve::url::Url;
 
-/// Within this a member must be reached,
+/// Within this a member must be reached at one of its addresses,
 const CONNECT: Duration = Duration::from_secs(1);
 /// and answer the greeting.
 const ANSWER: Duration = Duration::from_secs(5);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// A silent connection is asked for a sign of life this often, and given up after as long again.
+/// On a silent connection the system asks the other one for a sign of life this often, and gives up
+/// after as long again. A member that hangs while its system lives is found out when it has taken
+/// more than its system keeps for it.
 const KEEPALIVE: Duration = Duration::from_secs(2);
+/// Bytes of a round after which a piece is closed and the next one begun: what has no room is dropped
+/// by the piece.
+const PIECE: usize = 4 << 20;
 /// Bytes of a reason that are read.
 const REASON: usize = 4096;
 
@@ -59,8 +64,17 @@ pub struct Link {
     active: AtomicBool,
     /// Bytes of envelopes handed to the connection.
     pub sent: Counter,
-    /// Rounds of which something was dropped.
+    /// Envelopes that were dropped.
     pub dropped: Counter,
+}
+
+/// Envelopes that leave together.
+#[derive(Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    /// How many they are, and their bytes without what goes around them.
+    count: u64,
+    size: usize,
 }
 
 impl Peers {
@@ -111,18 +125,25 @@ impl Link {
     }
 
     fn send<'a>(&self, envelopes: impl Iterator<Item = &'a Envelope>) {
-        let (mut bytes, mut size) = (Vec::new(), 0);
+        let mut piece = Piece::default();
         for envelope in envelopes {
-            size += frames::put(envelope, &mut bytes);
+            piece.count += 1;
+            piece.size += frames::put(envelope, &mut piece.bytes);
+            if piece.size >= PIECE {
+                self.hand_over(std::mem::take(&mut piece));
+            }
         }
-        if bytes.is_empty() {
-            return;
+        if piece.count > 0 {
+            self.hand_over(piece);
         }
+    }
+
+    fn hand_over(&self, piece: Piece) {
         let pipe = self.lock().clone();
-        if pipe.is_some_and(|pipe| pipe.send(bytes).is_ok()) {
-            self.sent.add(size as u64);
+        if pipe.is_some_and(|pipe| pipe.send(piece.bytes).is_ok()) {
+            self.sent.add(piece.size as u64);
         } else {
-            self.dropped.add(1);
+            self.dropped.add(piece.count);
         }
     }
 
@@ -151,6 +172,7 @@ impl Link {
         self.active.store(true, Ordering::Relaxed);
         let began = Instant::now();
         let reason = tokio::select! {
+            biased;
             reason = hear_out(pipe.stream()) => reason,
             Err(broken) = pipe.drain() => broken.to_string(),
         };
@@ -170,10 +192,7 @@ impl Link {
 
 /// A connection on which the other side listens for envelopes.
 async fn connect(url: &Url, greeting: Greeting) -> Result<TcpStream, String> {
-    let stream = match timeout(CONNECT, TcpStream::connect(url.address())).await {
-        Ok(connected) => connected.map_err(|error| error.to_string())?,
-        Err(_) => return Err(format!("not reached within {CONNECT:?}")),
-    };
+    let stream = reach(url).await?;
     attend(&stream).map_err(|error| format!("cannot set the socket up: {error}"))?;
     match timeout(ANSWER, greet(stream, url, greeting)).await {
         Ok(greeted) => greeted,
@@ -181,11 +200,26 @@ async fn connect(url: &Url, greeting: Greeting) -> Result<TcpStream, String> {
     }
 }
 
+/// Tries its addresses one after the other, and does not hurry the resolver.
+async fn reach(url: &Url) -> Result<TcpStream, String> {
+    let addresses = lookup_host(url.address()).await.map_err(|error| error.to_string())?;
+    let mut trouble = "the name has no address".to_owned();
+    for address in addresses {
+        match timeout(CONNECT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => trouble = error.to_string(),
+            Err(_) => trouble = format!("{address} was not reached within {CONNECT:?}"),
+        }
+    }
+    Err(trouble)
+}
+
 /// What is small leaves at once, and a connection whose other end has gone is found out.
 fn attend(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE).with_retries(1);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(2 * KEEPALIVE))?;
@@ -198,7 +232,8 @@ async fn greet(stream: TcpStream, url: &Url, greeting: Greeting) -> Result<TcpSt
     let connection = tokio::spawn(connection.with_upgrades());
     let request = request(url, greeting)?;
     let response = sender.send_request(request).await.map_err(|error| describe(&error))?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    let agreed = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if !agreed || !greeting::upgrades(response.headers()) {
         let refused = refusal(response).await;
         connection.abort();
         return Err(refused);
@@ -228,10 +263,11 @@ async fn refusal(response: Response<Incoming>) -> String {
 /// The other side says nothing, but for the reason why it ends the stream.
 async fn hear_out(stream: &TcpStream) -> String {
     let mut reason = Vec::new();
+    // A reason that came before the connection broke is still the reason.
     match read_to_end(stream, &mut reason).await {
         Ok(()) if reason.is_empty() => "it was closed".to_owned(),
-        Ok(()) => String::from_utf8_lossy(&reason).into_owned(),
-        Err(error) => error.to_string(),
+        Err(error) if reason.is_empty() => error.to_string(),
+        Ok(()) | Err(_) => String::from_utf8_lossy(&reason).into_owned(),
     }
 }
 

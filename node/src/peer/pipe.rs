@@ -24,12 +24,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
-/// Core keeps less in flight than this, so that much means that nobody reads.
+/// So much means that nobody reads, or that more is said than a member can hear.
 const BACKLOG: usize = 64 << 20;
 /// More than this is written by the connection's own task: to copy it takes its time.
 const AT_ONCE: usize = 64 << 10;
-/// Bytes that the task writes before others may add some.
+/// Bytes that the task writes before it lets others on its thread go on.
 const STRIDE: usize = 256 << 10;
 
 /// One open connection.
@@ -43,11 +44,16 @@ pub struct Pipe {
 /// What waits.
 #[derive(Debug, Default)]
 struct Backlog {
-    pieces: VecDeque<Vec<u8>>,
-    /// Bytes of the first piece that have left.
-    begun: usize,
-    /// Bytes that have not left.
+    pieces: VecDeque<Piece>,
+    /// Bytes that have not left, with those that are being written.
     bytes: usize,
+}
+
+/// Bytes, the first of which may have left.
+#[derive(Debug)]
+struct Piece {
+    bytes: Vec<u8>,
+    left: usize,
 }
 
 /// It was dropped: too much waits, or the connection is broken.
@@ -80,7 +86,7 @@ impl Pipe {
                 return Ok(());
             }
         }
-        backlog.add(bytes, left)?;
+        backlog.add(Piece { bytes, left })?;
         drop(backlog);
         self.grown.notify_one();
         Ok(())
@@ -90,11 +96,30 @@ impl Pipe {
     pub async fn drain(&self) -> io::Result<Infallible> {
         loop {
             self.grown.notified().await;
-            while !self.lock().is_empty() {
-                self.stream.writable().await?;
-                self.lock().write(|bytes| self.stream.try_write(bytes))?;
+            while let Some(piece) = self.next() {
+                let rest = &piece.bytes[piece.left..];
+                self.write(rest).await?;
+                self.lock().bytes -= rest.len();
             }
         }
+    }
+
+    /// What is to be written next. It counts until it is: so nothing leaves at once before its end.
+    fn next(&self) -> Option<Piece> {
+        self.lock().pieces.pop_front()
+    }
+
+    async fn write(&self, mut rest: &[u8]) -> io::Result<()> {
+        while !rest.is_empty() {
+            self.stream.writable().await?;
+            match self.stream.try_write(&rest[..rest.len().min(STRIDE)]) {
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            yield_now().await;
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Backlog> {
@@ -103,38 +128,18 @@ impl Pipe {
 }
 
 impl Backlog {
-    fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    /// `left` bytes of the piece have left already: it is the first one then.
-    fn add(&mut self, piece: Vec<u8>, left: usize) -> Result<(), Dropped> {
-        let more = piece.len() - left;
-        if left == 0 && self.bytes + more > BACKLOG {
+    /// Small pieces become one: they shall not need a system call each.
+    fn add(&mut self, piece: Piece) -> Result<(), Dropped> {
+        let more = piece.bytes.len() - piece.left;
+        if self.bytes + more > BACKLOG {
             return Err(Dropped);
         }
-        if left > 0 {
-            assert!(self.is_empty(), "Q1: a piece was begun before another one's end");
-            self.begun = left;
-        }
         self.bytes += more;
-        self.pieces.push_back(piece);
-        Ok(())
-    }
-
-    /// Writes a stride of the first piece, if `write` takes it.
-    fn write(&mut self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<()> {
-        let Some(piece) = self.pieces.front() else { return Ok(()) };
-        let rest = &piece[self.begun..];
-        let written = match write(&rest[..rest.len().min(STRIDE)]) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            written => written?,
-        };
-        self.bytes -= written;
-        self.begun += written;
-        if self.begun == piece.len() {
-            self.pieces.pop_front();
-            self.begun = 0;
+        match self.pieces.back_mut() {
+            Some(last) if last.bytes.len() + more <= AT_ONCE => {
+                last.bytes.extend_from_slice(&piece.bytes[piece.left..]);
+            }
+            Some(_) | None => self.pieces.push_back(piece),
         }
         Ok(())
     }
@@ -161,6 +166,13 @@ mod tests {
         (0..length).map(|at| (at % 251 + n) as u8).collect()
     }
 
+    async fn drain(pipe: Arc<Pipe>) -> io::Error {
+        match pipe.drain().await {
+            Err(error) => error,
+            Ok(never) => match never {},
+        }
+    }
+
     #[tokio::test]
     async fn bytes_leave_in_order_whether_they_waited_or_not() {
         let (pipe, mut other) = both_ends().await;
@@ -170,25 +182,60 @@ mod tests {
             let piece = piece(n, length);
             sent.extend_from_slice(&piece);
             assert_eq!(pipe.send(piece), Ok(()));
-            pipe.lock().begun
+            pipe.lock().pieces.front().is_some_and(|piece| piece.left > 0)
         };
         // Nobody reads, so that the socket fills up in the middle of a piece.
-        let full = (0..1000).find(|n| send(*n, *lengths.next().unwrap()) > 0);
+        let full = (0..1000).find(|n| send(*n, *lengths.next().unwrap()));
         assert!(full.is_some_and(|n| n > 2), "it never wrote at once, or never was full: {full:?}");
-        for length in [AT_ONCE + 1, 30, 3 * STRIDE + 7, 1, 4 << 20, 100] {
+        for length in [AT_ONCE + 1, 30, 30, 3 * STRIDE + 7, 1, 4 << 20, 100] {
             send(length, length);
         }
-        let drainer = tokio::spawn({
-            let pipe = Arc::clone(&pipe);
-            async move { pipe.drain().await.map(|never| match never {}) }
-        });
+        assert_eq!(pipe.lock().pieces.len(), 7, "two small ones become one");
+        let drainer = tokio::spawn(drain(Arc::clone(&pipe)));
         let mut heard = vec![0; sent.len()];
         other.read_exact(&mut heard).await.unwrap();
         assert!(heard == sent, "bytes were changed, lost or came out of order");
-        assert!(pipe.lock().is_empty());
+        while pipe.lock().bytes > 0 {
+            yield_now().await;
+        }
         drainer.abort();
         assert_eq!(pipe.send(vec![5]), Ok(()));
         assert_eq!(other.read_u8().await.unwrap(), 5, "it writes at once again");
+    }
+
+    #[tokio::test]
+    async fn another_thread_sends_while_the_task_drains() {
+        let (pipe, mut other) = both_ends().await;
+        let drainer = tokio::spawn(drain(Arc::clone(&pipe)));
+        let lengths = [20, 300, 7, 70_000, 1, AT_ONCE, 5000, 900_000];
+        let length = |n: usize| lengths[n % lengths.len()] / (1 + n % 5);
+        let pieces: Vec<_> = (0..1200).map(|n| piece(n, length(n))).collect();
+        let sent = pieces.concat();
+        let sender = std::thread::spawn({
+            let pipe = Arc::clone(&pipe);
+            move || {
+                let (mut at_once, mut waited) = (0, 0);
+                for piece in pieces {
+                    // It waits for the end of what waits now and then, and before it is too much.
+                    let most = if piece.len() % 3 == 0 { 0 } else { BACKLOG / 2 };
+                    while pipe.lock().bytes > most {
+                        std::thread::yield_now();
+                    }
+                    assert_eq!(pipe.send(piece), Ok(()));
+                    let waits = pipe.lock().bytes > 0;
+                    *if waits { &mut waited } else { &mut at_once } += 1;
+                }
+                (at_once, waited)
+            }
+        });
+        let mut heard = vec![0; sent.len()];
+        for slow in heard.chunks_mut(1 << 20) {
+            other.read_exact(slow).await.unwrap();
+        }
+        assert!(heard == sent, "bytes were changed, lost or came out of order");
+        let (at_once, waited) = sender.join().unwrap();
+        assert!(at_once > 100 && waited > 100, "one way was hardly taken: {at_once}, {waited}");
+        drainer.abort();
     }
 
     #[tokio::test]
@@ -207,7 +254,7 @@ mod tests {
         assert_eq!(pipe.send(vec![0; BACKLOG]), Ok(()), "more than a socket takes");
         other.set_zero_linger().unwrap();
         drop(other);
-        assert!(pipe.drain().await.is_err());
+        drain(Arc::clone(&pipe)).await;
         *pipe.lock() = Backlog::default();
         assert_eq!(pipe.send(vec![1]), Err(Dropped));
     }

@@ -323,7 +323,7 @@ fn network(page: &mut Page, replica: &Replica, peers: &Peers) {
         let sent = link.sent.get();
         page.line(format_args!("etcd_network_peer_sent_bytes_total{{To=\"{peer}\"}} {sent}"));
     }
-    page.head("etcd_network_peer_sent_failures_total", "counter", "Frames dropped.");
+    page.head("etcd_network_peer_sent_failures_total", "counter", "Messages dropped.");
     for (peer, link) in peers.links() {
         let lost = link.dropped.get();
         page.line(format_args!("etcd_network_peer_sent_failures_total{{To=\"{peer}\"}} {lost}"));

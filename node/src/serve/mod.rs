@@ -102,7 +102,10 @@ fn serve(config: &Config) -> Result<(), String> {
     }
     let runtimes =
         Runtimes { clients: runtime("clients", WORKERS)?, members: runtime("members", 1)? };
-    serve_on(&runtimes, config)
+    let served = serve_on(&runtimes, config);
+    // A name that is being looked up can take longer than anybody wants to wait.
+    runtimes.members.shutdown_background();
+    served
 }
 
 /// What drives connections. Clients and members stand apart: several workers wake each other for

@@ -5,18 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::cluster::{leader, started};
-use crate::common::{Client, SOON, Server, wait};
+use crate::common::cluster::{leader, put_somehow, started};
+use crate::common::{SOON, Server, wait};
 use quorate_core::api::etcdserverpb::RangeRequest;
 use tonic::Code;
-
-/// Puts until it works: what an operator's script does while a leader is elected.
-async fn put_somehow(client: &Client, key: &str, value: &str) {
-    let begin = Instant::now();
-    while let Err(status) = client.put(key, value).await {
-        assert!(begin.elapsed() < SOON, "{status}");
-    }
-}
 
 #[tokio::test]
 async fn a_cluster_of_three_outlives_its_leader() {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{SOON, Server};
+use super::{Client, SOON, Server};
 
 /// Three members that serve, each with these flags.
 pub async fn started(flags: &[&str]) -> Vec<Server> {
@@ -28,5 +28,13 @@ pub async fn leader(members: &[Server]) -> usize {
         }
         assert!(begin.elapsed() < SOON, "no leader");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Puts until it works: what an operator's script does while a leader is elected.
+pub async fn put_somehow(client: &Client, key: &str, value: &str) {
+    let begin = Instant::now();
+    while let Err(status) = client.put(key, value).await {
+        assert!(begin.elapsed() < SOON, "{status}");
     }
 }
