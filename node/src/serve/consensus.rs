@@ -74,17 +74,18 @@ impl ConsensusThread {
         self.orders.close();
     }
 
-    /// The disk is the slowest, so it begins first.
+    /// The disk is the slowest, so it begins first. What is handed on to be applied was seen to be
+    /// committed before.
     fn pass_on(&mut self, round: Round) {
         log_round(&round);
         for base in round.writes.iter().filter_map(|write| write.discard) {
             tracing::info!(through = %base, "discarded the head of the log");
         }
         self.writes.push_all(round.writes);
+        self.replica.vitals.publish(self.consensus.view());
         self.work.push_all(Work::of(round.install, round.apply));
         self.peers.send(&round.sends);
         self.orders.push_all(round.orders);
-        self.replica.vitals.publish(self.consensus.view());
         self.replica.waiters.answer(round.answers);
     }
 }

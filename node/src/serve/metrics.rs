@@ -3,7 +3,8 @@
 //! Counting is one relaxed atomic addition, so that a request does not pay for being counted; a
 //! scrape does the work. Names and meanings are etcd's: dashboards and alerts know them.
 //!
-//! Not here: how values are sorted into buckets (`histogram.rs`); names without a truth behind them yet. A metric that is always 0 would be a lie.
+//! Not here: how values are sorted into buckets (`histogram.rs`); names without a truth behind them
+//! yet. A metric that is always 0 would be a lie.
 
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -209,16 +210,16 @@ pub fn page(replica: &Replica, peers: &Peers) -> String {
 }
 
 fn server(page: &mut Page, replica: &Replica) {
+    let applied = replica.store().applied().index;
     let (view, metrics) = (replica.vitals.view(), &replica.metrics);
     let leads = u8::from(matches!(view.role, RoleKind::Leader));
     let knows = u8::from(view.leader.is_some());
-    let (committed, applied) = (view.commit, replica.store().applied().index);
     page.gauge("etcd_server_has_leader", "1 if this member knows a leader.", knows);
     page.gauge("etcd_server_is_leader", "1 if this member is the leader.", leads);
     page.gauge("etcd_server_is_learner", "1 if this member is a learner.", 0);
     let changes = replica.vitals.leader_changes();
     page.counter("etcd_server_leader_changes_seen_total", "Leader changes noticed.", changes);
-    page.gauge("etcd_server_proposals_committed_total", "Committed index.", committed.0);
+    page.gauge("etcd_server_proposals_committed_total", "Committed index.", view.commit.0);
     page.gauge("etcd_server_proposals_applied_total", "Applied index.", applied.0);
     let waiting = view.pending;
     page.gauge("etcd_server_proposals_pending", "Requests waiting for consensus.", waiting);

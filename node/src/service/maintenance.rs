@@ -27,8 +27,9 @@ impl maintenance_server::Maintenance for Maintenance {
         request: Request<StatusRequest>,
     ) -> Result<Response<StatusResponse>, Status> {
         check_leader(request.metadata(), &self.0)?;
-        let view = self.0.vitals.view();
+        // The store first: what it has applied was committed in any later view.
         let store = self.0.store();
+        let view = self.0.vitals.view();
         let errors = view.leader.is_none().then(|| NO_LEADER.to_owned());
         Ok(Response::new(StatusResponse {
             header: Some(self.0.header().at(store.revision())),

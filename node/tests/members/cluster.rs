@@ -155,3 +155,28 @@ async fn members_of_another_cluster_are_not_listened_to() {
     stranger.wait().unwrap();
     assert_eq!(members[0].client().await.members().await.unwrap().len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_seen_applied_before_it_is_seen_committed() {
+    let members = started(&[]).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let client = members[0].client().await;
+    let writer = tokio::spawn({
+        let (client, stop) = (client.clone(), Arc::clone(&stop));
+        async move {
+            while !stop.load(Ordering::Relaxed) {
+                put_somehow(&client, "a", "b").await;
+            }
+        }
+    });
+    let mut indices = BTreeSet::new();
+    for round in 0..600 {
+        let status = members[round % 3].client().await.status().await.unwrap();
+        let (committed, applied) = (status.raft_index, status.raft_applied_index);
+        assert!(applied <= committed, "applied {applied}, committed {committed}");
+        indices.insert(committed);
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.await.unwrap();
+    assert!(indices.len() > 50, "hardly anything was written: {indices:?}");
+}
