@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,8 +43,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 /// after as long again. A member that hangs while its system lives is found out when it has taken
 /// more than its system keeps for it.
 const KEEPALIVE: Duration = Duration::from_secs(2);
-/// Bytes of a round after which a piece is closed and the next one begun: what has no room is dropped
-/// by the piece.
+/// Bytes of a round after which a piece is closed and the next one begun: what has no room is
+/// dropped by the piece.
 const PIECE: usize = 4 << 20;
 /// Bytes of a reason that are read.
 const REASON: usize = 4096;
@@ -61,7 +60,6 @@ pub struct Link {
     urls: Vec<String>,
     /// Set while there is a connection.
     pipe: Mutex<Option<Arc<Pipe>>>,
-    active: AtomicBool,
     /// Bytes of envelopes handed to the connection.
     pub sent: Counter,
     /// Envelopes that were dropped.
@@ -113,7 +111,6 @@ impl Link {
             peer,
             urls,
             pipe: Mutex::new(None),
-            active: AtomicBool::new(false),
             sent: Counter::default(),
             dropped: Counter::default(),
         }
@@ -121,7 +118,7 @@ impl Link {
 
     /// Whether there is a connection.
     pub fn is_active(&self) -> bool {
-        self.active.load(Ordering::Relaxed)
+        self.lock().is_some()
     }
 
     fn send<'a>(&self, envelopes: impl Iterator<Item = &'a Envelope>) {
@@ -169,14 +166,13 @@ impl Link {
         let greeting = Greeting::new(identity, self.peer);
         let pipe = Arc::new(Pipe::new(connect(&url.parse()?, greeting).await?));
         *self.lock() = Some(Arc::clone(&pipe));
-        self.active.store(true, Ordering::Relaxed);
         let began = Instant::now();
         let reason = tokio::select! {
+            // What the other side had to say counts more than that it does not listen any more.
             biased;
             reason = hear_out(pipe.stream()) => reason,
             Err(broken) = pipe.drain() => broken.to_string(),
         };
-        self.active.store(false, Ordering::Relaxed);
         *self.lock() = None;
         if began.elapsed() < CONNECT {
             return Err(reason);
