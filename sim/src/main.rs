@@ -3,6 +3,13 @@
 //! Exit codes: 0, everything held, or the failure is shrunk; 1, it did not; 2, the question could
 //! not be asked.
 
+/// `println!`, but for the end when nobody reads any more.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::show(&format_args!("{}\n", format_args!($($text)*)))
+    };
+}
+
 mod cli {
     pub mod bugs;
     pub mod shrink;
@@ -119,7 +126,7 @@ fn main() -> ExitCode {
         Command::Bugs(hunts) => cli::bugs::hunt_all(&hunts),
         Command::Shrink(failing) => cli::shrink::shrink_one(&failing),
         Command::Plan { seed } => {
-            print!("{}", Plan::draw(seed));
+            show(&Plan::draw(seed));
             Ok(true)
         }
         Command::Hash { seeds, engine } => print_hashes(&seeds, engine),
@@ -150,17 +157,17 @@ fn run_one(one: &One) -> Answer {
         reader = Some(recorder.reader(reader));
     }
     let outcome = run(plan.clone(), one.engine, one.planted, reader);
-    println!("{outcome}");
+    say!("{outcome}");
     if let Some(explanation) = outcome.explanation(&plan) {
-        println!("\n{explanation}\n");
+        say!("\n{explanation}\n");
     }
     if let Some(file) = &one.html {
         let page = recorder.page(&plan, &origin(one), &outcome);
         fs::write(file, page).map_err(|error| trouble(file, &error))?;
-        println!("page: {}", file.display());
+        say!("page: {}", file.display());
     }
     if outcome.verdict.is_err() {
-        println!("{}", cli::shrink::offer(one));
+        say!("{}", cli::shrink::offer(one));
     }
     if let Some(file) = &one.history {
         write_history(&outcome, file)?;
@@ -194,10 +201,10 @@ fn run_many(many: &Many) -> Answer {
     let start = Instant::now();
     let tally = sweep.run(|| bar.inc(1));
     bar.finish_and_clear();
-    print!("{}", tally.counters);
-    tally.failures.iter().for_each(|failure| println!("{failure}"));
-    println!("{}", summary(&tally, start.elapsed()));
-    println!("hash: {:016x}", tally.hash);
+    show(&tally.counters);
+    tally.failures.iter().for_each(|failure| say!("{failure}"));
+    say!("{}", summary(&tally, start.elapsed()));
+    say!("hash: {:016x}", tally.hash);
     if let Some(first) = tally.failures.first().filter(|_| many.shrink) {
         cli::shrink::shrink_failure(first)?;
     }
@@ -209,7 +216,7 @@ fn print_hashes(seeds: &Range<u64>, only: Option<Engine>) -> Answer {
     for engine in Engine::ALL.into_iter().filter(asked) {
         check_build(engine, None)?;
         let tally = Sweep::new(seeds.clone(), engine).run(|| {});
-        println!("{engine} {}..{} {:016x}", seeds.start, seeds.end, tally.hash);
+        say!("{engine} {}..{} {:016x}", seeds.start, seeds.end, tally.hash);
     }
     Ok(true)
 }

@@ -33,19 +33,19 @@ pub struct Hunts {
 
 pub fn hunt_all(args: &Hunts) -> Answer {
     check_build(args.engine, Some(Bug::ALL[0]))?;
-    println!("{}", bugs::HEAD);
+    say!("{}", bugs::HEAD);
     let asked = |bug: &Bug| args.bug.is_none_or(|only| only == *bug);
     let mut hunts = Vec::new();
     for bug in Bug::ALL.iter().copied().filter(asked) {
         let hunt = hunt_one(bug, args);
-        println!("{hunt}");
+        say!("{hunt}");
         hunts.push(hunt);
     }
     if let Some((faults, ops, seconds)) = bugs::medians(&hunts) {
-        println!("median of the shrunk: {faults} faults, {ops} operations, {seconds:.1} s");
+        say!("median of the shrunk: {faults} faults, {ops} operations, {seconds:.1} s");
     }
     let caught = hunts.iter().filter(|hunt| hunt.is_good()).count();
-    println!("{caught} of {} caught, by what speaks of them", hunts.len());
+    say!("{caught} of {} caught, by what speaks of them", hunts.len());
     Ok(replay_all(args)? && caught == hunts.len())
 }
 
@@ -67,9 +67,9 @@ fn replay_all(args: &Hunts) -> Answer {
     for file in replay::stored(dir).map_err(|error| trouble(dir, &error))? {
         match replay::replay_planted(&read_plan(&file)?) {
             Ok(None) => {}
-            Ok(Some(bug)) => println!("{} still breaks with {bug}", file.display()),
+            Ok(Some(bug)) => say!("{} still breaks with {bug}", file.display()),
             Err(bad) => {
-                println!("{} {bad}", file.display());
+                say!("{} {bad}", file.display());
                 all = false;
             }
         }

@@ -12,7 +12,7 @@ use quorate_sim::shrink::{Budget, Shrunk, Size, shrink};
 use quorate_sim::sweep::Failure;
 use quorate_sim::{Engine, Plan};
 
-use crate::{Answer, One, Trouble, check_build, read_plan, trouble};
+use crate::{Answer, One, Trouble, check_build, read_plan, show, trouble};
 
 #[derive(Args)]
 pub struct Failing {
@@ -48,14 +48,14 @@ pub fn shrink_one(args: &Failing) -> Answer {
     if let Some(file) = &args.out {
         fs::write(file, &text).map_err(|error| trouble(file, &error))?;
     }
-    print!("{text}");
+    show(&text);
     Ok(true)
 }
 
 /// Shrinks the plan of a failed seed of a sweep.
 pub fn shrink_failure(failure: &Failure) -> Result<(), Trouble> {
     let plan = Plan::draw(failure.seed);
-    print!("{}", shrink_plan(plan, failure.planted, Budget::default())?);
+    show(&shrink_plan(plan, failure.planted, Budget::default())?);
     Ok(())
 }
 
