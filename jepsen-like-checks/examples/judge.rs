@@ -1,7 +1,8 @@
 //! Judges a history file: `cargo run -p quorate-checks --example judge -- [--wgl] FILE`.
 //!
 //! Prints what was checked, or explains what is wrong. `--wgl` asks the judge that searches for an
-//! order by trial, and no other. Exit code 0: legal; 1: illegal; 2: undecided, or no history to judge.
+//! order by trial, and no other. Exit code 0: legal; 1: illegal; 2: undecided, or no history to
+//! judge.
 
 use std::fs::File;
 use std::io::BufReader;

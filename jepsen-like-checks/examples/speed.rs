@@ -1,11 +1,11 @@
 //! How fast the guided judge is: a million operations by a hundred clients, made up and judged.
 //!
 //! `cargo run --release -p quorate-checks --example speed [OPERATIONS] [CLIENTS] [UNKNOWN] [SEED]`,
-//! where UNKNOWN are the operations of unknown outcome out of a thousand. It judges two mixes: puts,
-//! deletes and reads only, and one with transactions, leases and compactions. A large history is judged
-//! by two threads in part: the first time is that on the wall, the second that of all threads on the
-//! processors. The memory is the most that the process ever held, made-up history included (`/proc/self`,
-//! Linux only).
+//! where UNKNOWN are the operations of unknown outcome out of a thousand. It judges two mixes:
+//! puts, deletes and reads only, and one with transactions, leases and compactions. A large history
+//! is judged by two threads in part: the first time is that on the wall, the second that of all
+//! threads on the processors. The memory is the most that the process ever held, made-up history
+//! included (`/proc/self`, Linux only).
 
 use std::time::Instant;
 

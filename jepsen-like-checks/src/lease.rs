@@ -8,15 +8,16 @@
 //!
 //! The time counts from the *invocation* of the last grant or renewal that was acknowledged: the
 //! store may have begun to count at any moment after that. How fast and how slow the clocks of the
-//! members may run is for the caller to say ([`Bounds`]); what a history proves is held against that.
+//! members may run is for the caller to say ([`Bounds`]); what a history proves is held against
+//! that.
 //!
 //! - **K3** A lease never ends before its time, and is not renewed once it is dead.
 //! - **K4** A lease that nobody renews ends in bounded time while the cluster is well.
 //! - **K5** The keys of a dead lease are gone, in one revision, and no others with them.
 //!
-//! That a lease is dead is proven by its revoke, by the log ([`LeaseEnd`](crate::history::LeaseEnd)),
-//! and by every answer that says so: a keep-alive with 0 s, a question with -1 s, a put or a revoke
-//! that is refused because there is no such lease.
+//! That a lease is dead is proven by its revoke, by the log
+//! ([`LeaseEnd`](crate::history::LeaseEnd)), and by every answer that says so: a keep-alive with 0
+//! s, a question with -1 s, a put or a revoke that is refused because there is no such lease.
 //!
 //! Not here: the order of grants, puts and revokes (`linearizable/`).
 
@@ -40,8 +41,8 @@ pub struct Bounds {
     pub slow: u64,
     /// By how much any moment may be off, for clocks that tick in steps.
     pub step: Micros,
-    /// How long a store may take to end a lease whose time is over: to look, to agree, to apply, and
-    /// to have a new leader begin the time anew after the cluster has become well.
+    /// How long a store may take to end a lease whose time is over: to look, to agree, to apply,
+    /// and to have a new leader begin the time anew after the cluster has become well.
     pub end: Micros,
 }
 

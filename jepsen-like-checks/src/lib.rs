@@ -9,15 +9,15 @@
 //! is neither done nor failed. It may take effect a minute later, once, or never.
 //!
 //! Beside requests there are *watches*, each with all the messages that it was sent, and facts that
-//! no client asked for: that a lease ended, what a revision changed, when the cluster was well. None
-//! of these facts is needed; a driver that can look into the store tells what it knows.
+//! no client asked for: that a lease ended, what a revision changed, when the cluster was well.
+//! None of these facts is needed; a driver that can look into the store tells what it knows.
 //!
 //! # What a judge asks
 //!
-//! The store promises to behave as if it were one machine that serves one request at a time, each at
-//! some moment between its sending and its answer. The [`model`] is that one machine. A history is
-//! *linearizable* if the model, fed in some order that agrees with the times, gives every answer on
-//! record. A lost update, a stale read, a write that was refused and shows up anyway: whatever a
+//! The store promises to behave as if it were one machine that serves one request at a time, each
+//! at some moment between its sending and its answer. The [`model`] is that one machine. A history
+//! is *linearizable* if the model, fed in some order that agrees with the times, gives every answer
+//! on record. A lost update, a stale read, a write that was refused and shows up anyway: whatever a
 //! cluster can do wrong to a client, no order explains it.
 //!
 //! # Which judge to use
@@ -34,8 +34,8 @@
 //!   apart.
 //!
 //! A [`Verdict`] is legal with counters, illegal with the operations that contradict each other, or
-//! unknown, which is an honest "I gave up" and no hint. Whatever is found wrong, [`explain`] cuts the
-//! history down to its shortest failing beginning and shows it in words and columns.
+//! unknown, which is an honest "I gave up" and no hint. Whatever is found wrong, [`explain`] cuts
+//! the history down to its shortest failing beginning and shows it in words and columns.
 //!
 //! ```
 //! use quorate_checks::{history::History, judge, linearizable::Verdict};

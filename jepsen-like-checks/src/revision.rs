@@ -8,9 +8,9 @@
 //!
 //! Serializable reads may lag behind, so the first two rules do not push them; but what they showed
 //! existed, so they push others. The third rule is about them: a member may be behind the others,
-//! never behind itself. It holds for one life of a member only: after a restart or a loaded snapshot
-//! it may be further behind. A history that is to be held to it names each life as an endpoint of
-//! its own.
+//! never behind itself. It holds for one life of a member only: after a restart or a loaded
+//! snapshot it may be further behind. A history that is to be held to it names each life as an
+//! endpoint of its own.
 //!
 //! The rule of real time is part of the guided judge's; alone it also suits a history that holds
 //! requests which no model knows.

@@ -11,8 +11,8 @@
 //! watch a, b        [ from 3  b=2 del a         a=3 ]      must agree with the one above on 3 and 6
 //! ```
 //!
-//! Where nobody says what a revision changed, nothing is missed there, and the counters say how many
-//! such revisions there are: a history of which most are unknown proves little.
+//! Where nobody says what a revision changed, nothing is missed there, and the counters say how
+//! many such revisions there are: a history of which most are unknown proves little.
 //!
 //! Not here: when a message must come at all. A watcher that shows nothing breaks no rule; a
 //! progress message that it asks for makes it answer for everything before.

@@ -1,18 +1,19 @@
 //! The first request of a connection, made readable where its client is etcdctl 3.4.
 //!
-//! etcdctl before 3.5 asks some things (`endpoint status`, `endpoint hashkv`, `move-leader`) with the
-//! endpoint as it was typed for `:authority`: `http://127.0.0.1:2379`, a URL where a host belongs. etcd
-//! does not look at it. The HTTP/2 library here refuses such a request before anybody could be asked,
-//! and has no switch for that. So the URL is blanked before the library reads it.
+//! etcdctl before 3.5 asks some things (`endpoint status`, `endpoint hashkv`, `move-leader`) with
+//! the endpoint as it was typed for `:authority`: `http://127.0.0.1:2379`, a URL where a host
+//! belongs. etcd does not look at it. The HTTP/2 library here refuses such a request before anybody
+//! could be asked, and has no switch for that. So the URL is blanked before the library reads it.
 //!
 //! ```text
 //!   preface | SETTINGS .. | HEADERS  [..] 41 90 9d 29 ae e3 0c ..     literal, Huffman: "http://.."
 //!                                    [..] 41 10 78 78 78 78 78 ..     literal, plain:   "xxxxx.."
 //!                         ^ everything behind this frame goes through untouched
 //! ```
-//! One frame is enough: a client has one authority per connection, sends it as a literal once, and from
-//! then on refers to the table into which both ends have put it. No byte is added or taken away.
-//! What here is not as above (HTTP/1, another order, a request in several frames) goes through as it is.
+//! One frame is enough: a client has one authority per connection, sends it as a literal once, and
+//! from then on refers to the table into which both ends have put it. No byte is added or taken
+//! away. What here is not as above (HTTP/1, another order, a request in several frames) goes
+//! through as it is.
 //!
 //! Invariants:
 //! - O1. All bytes go on, in order and as many; only bytes of that one value are ever changed.

@@ -7,8 +7,8 @@
 //! none can join, and the connection writes at once: a worker that goes on with something else
 //! calls another for help.
 //!
-//! Not here: TLS, which would sit between this and the protocol; what is mended in a connection's first
-//! request (`opening.rs`).
+//! Not here: TLS, which would sit between this and the protocol; what is mended in a connection's
+//! first request (`opening.rs`).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

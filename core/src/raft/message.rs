@@ -58,8 +58,8 @@ pub enum Message {
         entries: Vec<Entry>,
         /// The leader's commit index.
         commit: Index,
-        /// The follower is known to hold `prev`, and nothing is new but the commit index: to take it
-        /// in needs no answer.
+        /// The follower is known to hold `prev`, and nothing is new but the commit index: to take
+        /// it in needs no answer.
         quiet: bool,
     },
     /// The follower's log equals the leader's up to here, durably.

@@ -229,8 +229,8 @@ impl Progress {
     }
 
     /// Time passes. What stays without an answer for `patience` is taken for lost: a probe is
-    /// repeated after a heartbeat's time, a pipeline falls back to probing. A leader that has appended
-    /// since the tick before is busy.
+    /// repeated after a heartbeat's time, a pipeline falls back to probing. A leader that has
+    /// appended since the tick before is busy.
     pub fn tick(&mut self, heartbeat: Ticks, patience: Ticks, busy: bool) {
         self.silent.0 += 1;
         self.pause.0 = self.pause.0.saturating_sub(1);

@@ -6,7 +6,8 @@
 //! ```
 //! Appends leave when a batch of inputs has been taken in, so a burst of proposals travels as one
 //! message per peer. A rejected append carries a hint, so that a conflict costs one round per term
-//! and not one per entry. A commit index alone is not answered: if it is lost, a heartbeat brings it.
+//! and not one per entry. A commit index alone is not answered: if it is lost, a heartbeat brings
+//! it.
 //!
 //! Not here: the pace of one peer (`progress.rs`), truncation (`log.rs`).
 

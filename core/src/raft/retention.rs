@@ -6,10 +6,11 @@
 //!  gone | snapshot ends | written while it was shipped,   | for peers   |
 //!       | here          | taken over and followed up      | a bit behind|
 //! ```
-//! What the store holds durably may go from the log, all but a tail for peers that are a bit behind.
-//! A peer for which that is too little gets a snapshot, and then needs what was written meanwhile,
-//! or it would need another snapshot at once, for ever. So it is *in arrears* from the beginning of
-//! its snapshot until the tail alone is enough for it, and the log behind what it holds stays.
+//! What the store holds durably may go from the log, all but a tail for peers that are a bit
+//! behind. A peer for which that is too little gets a snapshot, and then needs what was written
+//! meanwhile, or it would need another snapshot at once, for ever. So it is *in arrears* from the
+//! beginning of its snapshot until the tail alone is enough for it, and the log behind what it
+//! holds stays.
 //!
 //! Not without bound: a log that outgrows the state is not worth keeping, since sending the state
 //! again is cheaper. A peer that falls behind by more begins again with a new snapshot.
@@ -51,8 +52,8 @@ impl Raft {
         (gain >= self.config.discard_batch.max(1)).then(|| self.log.discard(to))
     }
 
-    /// The entry behind which peers in arrears need the log (R2). None: there are none. But for them
-    /// the log would begin behind `dispensable`.
+    /// The entry behind which peers in arrears need the log (R2). None: there are none. But for
+    /// them the log would begin behind `dispensable`.
     fn needed(&mut self, tail: Index, dispensable: Index) -> Option<Index> {
         let forgetful = planted!(self.config.planted, Bug::LogForgottenBehindSnapshot);
         let Role::Leader(leadership) = &mut self.role else { return None };

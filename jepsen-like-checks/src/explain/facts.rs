@@ -1,6 +1,7 @@
 //! A finding as two facts and the reason why both cannot be.
 //!
-//! Not here: the finding itself, which is one sentence already (`linearizable/words.rs` and others).
+//! Not here: the finding itself, which is one sentence already (`linearizable/words.rs` and
+//! others).
 
 use super::{Finding, sayings};
 use crate::history::{History, KeyRange, OpNumber, Operation, Outcome, Request, TxnOperation};

@@ -12,8 +12,8 @@
 use super::{Finding, again};
 use crate::history::{History, Micros, Operation, Outcome, Record, Watch, WatchEnd};
 
-/// The shortest beginning for which the judge still finds something wrong, its end, and what that is.
-/// The whole history, if no beginning will do (the judge may give up on them).
+/// The shortest beginning for which the judge still finds something wrong, its end, and what that
+/// is. The whole history, if no beginning will do (the judge may give up on them).
 pub(super) fn shortest(history: &History, finding: &Finding) -> (History, Micros, Finding) {
     let moments = moments(history);
     let (mut low, mut high) = (0, moments.len());

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! None of them is needed. A lease's end is a write that nobody sent: without a record of it the
-//! judges reckon that a lease may end at any moment of its life, as they reckon that a write without
-//! an answer may take effect at any later moment. A driver that can look into the store (a
+//! judges reckon that a lease may end at any moment of its life, as they reckon that a write
+//! without an answer may take effect at any later moment. A driver that can look into the store (a
 //! simulator) may tell what it knows; the judges then have less to search, and more to hold against
 //! each other.
 //!

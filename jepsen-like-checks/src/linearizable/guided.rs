@@ -12,9 +12,9 @@
 //! ```
 //!
 //! If all four hold, "writes by revision, each read behind the write whose state it shows" is an
-//! order that explains all answers; if one fails, no order can, since any order must give each write
-//! its revision. Only 3 leaves a choice, among writes whose outcome nobody knows, and only where no
-//! answer ever shows what was written.
+//! order that explains all answers; if one fails, no order can, since any order must give each
+//! write its revision. Only 3 leaves a choice, among writes whose outcome nobody knows, and only
+//! where no answer ever shows what was written.
 //!
 //! A history must begin with an empty store and hold every write to it.
 //!

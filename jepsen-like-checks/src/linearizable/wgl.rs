@@ -20,9 +20,9 @@
 //! A serializable read may be placed where the revision that it names already exists, and must show
 //! that revision's state. A refusal that tells something of the state is placed like a read.
 //!
-//! A lease may end at any point of its life: for each grant there is an end that may be placed once.
-//! A grant of unknown outcome that left the id to the store names nothing; it is reckoned with where
-//! a lease is used that no other grant can have made.
+//! A lease may end at any point of its life: for each grant there is an end that may be placed
+//! once. A grant of unknown outcome that left the id to the store names nothing; it is reckoned
+//! with where a lease is used that no other grant can have made.
 //!
 //! Invariants:
 //! - W1. An operation is never placed before one that returned before its invocation.

@@ -1,8 +1,8 @@
 //! Events against the past of their keys: beginnings of lives, versions, and pairs before.
 //!
-//! What a key held before an event is known in two ways. Operations and the log prove it, as long as
-//! every revision since is known whole; and the watch itself showed it, if it shows all that happens
-//! to the key.
+//! What a key held before an event is known in two ways. Operations and the log prove it, as long
+//! as every revision since is known whole; and the watch itself showed it, if it shows all that
+//! happens to the key.
 //!
 //! ```text
 //! watch shows     put a (version 1)    delete a        put a      must begin a life; no pair before

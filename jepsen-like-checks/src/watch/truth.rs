@@ -5,8 +5,8 @@
 //!   |---- resumable ------|----- reliable -----|- bookmarkable -|      what it proves if left out
 //! ```
 //!
-//! Inside a revision that is shown, a change that is left out, or that comes in another order, breaks
-//! the revision apart: it is not atomic, or not ordered.
+//! Inside a revision that is shown, a change that is left out, or that comes in another order,
+//! breaks the revision apart: it is not atomic, or not ordered.
 //!
 //! Not here: pairs before and beginnings of lives (`before.rs`), other watches (`agree.rs`).
 

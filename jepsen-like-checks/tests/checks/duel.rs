@@ -1,7 +1,7 @@
 //! Both judges on the same random histories: where both are sure, they must agree.
 //!
-//! The two share no idea, so a mistake of one shows as a disagreement. Legal histories must be found
-//! legal by the guided judge without exception; the search may run out of budget.
+//! The two share no idea, so a mistake of one shows as a disagreement. Legal histories must be
+//! found legal by the guided judge without exception; the search may run out of budget.
 
 use quorate_checks::history::{History, Outcome, Record};
 use quorate_checks::linearizable::guided::Passes;
@@ -167,8 +167,8 @@ fn judges_agree_where_lost_answers_meet_leases_and_transactions() {
     assert!(corrupted.both_illegal > 1_500 && corrupted.both_legal > 1_000, "{corrupted:?}");
 }
 
-/// `SEEDS=100000 cargo test -p quorate-checks --release -- --ignored --nocapture soak`; a part of it with
-/// `FROM=50000`, too.
+/// `SEEDS=100000 cargo test -p quorate-checks --release -- --ignored --nocapture soak`; a part of
+/// it with `FROM=50000`, too.
 #[test]
 #[ignore = "takes as long as it is told to"]
 fn soak() {

@@ -1,4 +1,5 @@
-//! Watches: correct ones are never rejected, and each guarantee has mutations that break it by name.
+//! Watches: correct ones are never rejected, and each guarantee has mutations that break it by
+//! name.
 
 use quorate_checks::history::{
     EventKind, History, KeyValue, Micros, Operation, Record, Revision, Watch, WatchEnd, WatchEvent,

@@ -1,8 +1,8 @@
 //! Watches made from a timeline of changes: what a correct store would have told.
 //!
-//! Each watcher asks for some keys from some revision, is served by a member that lags a little, gets
-//! whole revisions in messages of random size, now and then a progress message, and may end and be
-//! taken up again from where it was.
+//! Each watcher asks for some keys from some revision, is served by a member that lags a little,
+//! gets whole revisions in messages of random size, now and then a progress message, and may end
+//! and be taken up again from where it was.
 //!
 //! Not here: the timeline (`generate.rs`), broken watches (`watches.rs`).
 

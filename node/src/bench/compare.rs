@@ -1,5 +1,5 @@
-//! The tables of `scripts/bench.sh`: its JSON lines in, Markdown out. Each figure is the median over
-//! the runs of one store under one load.
+//! The tables of `scripts/bench.sh`: its JSON lines in, Markdown out. Each figure is the median
+//! over the runs of one store under one load.
 //!
 //! ```text
 //! {"kind":"load","store":"etcd","members":3,"run":{"load":"put","clients":64,...}}

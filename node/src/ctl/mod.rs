@@ -3,10 +3,10 @@
 //!
 //! Reading order: [`flags`] (how arguments are read), [`settings`] (what every command knows),
 //! [`command`] (which commands there are), [`client`] (who is asked); the commands [`kv`],
-//! [`compaction`], [`txn`] with [`mod@line`] (how typed lines are read), [`watch`] with [`watchers`]
-//! (what survives a broken connection), [`lease`] with [`keep_alive`], [`endpoint`], [`member`];
-//! [`mod@print`] (what answers look like), [`go`] (the texts of Go's library), [`usage`] (the pages
-//! of help).
+//! [`compaction`], [`txn`] with [`mod@line`] (how typed lines are read), [`watch`] with
+//! [`watchers`] (what survives a broken connection), [`lease`] with [`keep_alive`], [`endpoint`],
+//! [`member`]; [`mod@print`] (what answers look like), [`go`] (the texts of Go's library),
+//! [`usage`] (the pages of help).
 
 mod client;
 mod command;

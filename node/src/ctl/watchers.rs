@@ -166,8 +166,8 @@ impl Watchers {
         }
     }
 
-    /// The stream is gone. Some ends are final for all who were on it; that for want of a leader is,
-    /// because the server has waited for one before.
+    /// The stream is gone. Some ends are final for all who were on it; that for want of a leader
+    /// is, because the server has waited for one before.
     async fn lose(&mut self, status: Option<Status>) {
         self.stream = None;
         self.place += 1;

@@ -156,7 +156,8 @@ fn decode(bytes: &[u8], greeting: Greeting) -> Result<(Input, Haste), Ended> {
     Ok((Input::Receive(envelope), haste))
 }
 
-/// A forwarded command is a proposal like those of our own clients. All else is answered, or counts.
+/// A forwarded command is a proposal like those of our own clients. All else is answered, or
+/// counts.
 fn haste(message: &Message) -> Haste {
     match message {
         Message::Forward { .. } => Haste::Patient,

@@ -1,8 +1,8 @@
 //! The thread that holds the only `&mut Store`.
 //!
 //! Per chunk of committed entries, in this order (DESIGN §2): lock, apply, unlock; changes to the
-//! hub; answers to those who wait; the applied index to consensus; rows to the storage thread. Readers get in between
-//! chunks, so that a long backlog does not shut them out.
+//! hub; answers to those who wait; the applied index to consensus; rows to the storage thread.
+//! Readers get in between chunks, so that a long backlog does not shut them out.
 //!
 //! Rows are gathered and leave as one atomic batch at most every 50 ms or 4 MiB. They may be lost
 //! with the process: the log is the promise.

@@ -4,10 +4,10 @@
 //!   applier --changes--> tap --open--> the hub's inbox
 //!                         +--shut--> nothing: the hub reads the history when it opens it again
 //! ```
-//! The tap is shut while nobody watches, so that a server without watchers does not run a thread for
-//! each batch; and it shuts by itself when the hub is far behind, so that what waits is bounded and
-//! the applier never waits. It is opened and used under the store's lock: whoever opens it knows
-//! the revision from which on everything comes.
+//! The tap is shut while nobody watches, so that a server without watchers does not run a thread
+//! for each batch; and it shuts by itself when the hub is far behind, so that what waits is bounded
+//! and the applier never waits. It is opened and used under the store's lock: whoever opens it
+//! knows the revision from which on everything comes.
 //!
 //! Not here: how the hub makes up for what did not come (core's `Installed`).
 

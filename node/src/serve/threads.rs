@@ -116,7 +116,8 @@ impl Parts {
     fn spawn(self, replica: &Arc<Replica>, peers: &Arc<Peers>) -> Result<Threads, String> {
         let Self { consensus, wal, disk, storage, hub, snap, files, courier } = self;
         let share = || Arc::clone(replica);
-        // Nothing is offered to these three: consensus bounds what it asks for (core's back-pressure).
+        // Nothing is offered to these three: consensus bounds what it asks for (core's
+        // back-pressure).
         let writes = Arc::new(Mailbox::new(0));
         let work = Arc::new(Mailbox::new(0));
         let orders = Arc::new(Mailbox::new(0));

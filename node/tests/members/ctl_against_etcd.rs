@@ -323,7 +323,8 @@ fn alarms(etcd: &Etcd) {
         }
     }
     etcd.assert_same(&["put", "one", "more"]);
-    // etcd writes behind its answers, in turns of 100 ms: the size of its file must have come to rest.
+    // etcd writes behind its answers, in turns of 100 ms: the size of its file must have come to
+    // rest.
     let status = ["endpoint", "status", "-w", "json"];
     let mut before = String::new();
     wait("the size to settle", || {

@@ -1,5 +1,5 @@
-//! Debian's etcdctl (3.4) with endpoints that are URLs, against this server. Some of its commands send
-//! the URL where HTTP/2 has a host.
+//! Debian's etcdctl (3.4) with endpoints that are URLs, against this server. Some of its commands
+//! send the URL where HTTP/2 has a host.
 
 use std::process::Command;
 

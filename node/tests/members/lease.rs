@@ -14,7 +14,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 
 /// What the clocks and the threads of a busy machine may add to the end of a lease: half a second
-/// until the leader looks, and a second of an election timeout for a new one, are part of the rules.
+/// until the leader looks, and a second of an election timeout for a new one, are part of the
+/// rules.
 const SLACK: Duration = Duration::from_secs(8);
 
 async fn grant(client: &Client, id: i64, ttl: i64) -> Result<(i64, i64), Status> {

@@ -1,4 +1,5 @@
-//! Metrics about leases: they say what happened, in the words of etcd, and each member counts its own.
+//! Metrics about leases: they say what happened, in the words of etcd, and each member counts its
+//! own.
 
 use std::time::Duration;
 

@@ -94,8 +94,8 @@ settings! {
     tail "tail" Number,
     /// Bytes of entries that may be under way to a follower; 0: as many as in a real member.
     window "window" Number,
-    /// Bytes of the log that stay for a follower that catches up behind a snapshot; 0: as many as in a
-    /// real member.
+    /// Bytes of the log that stay for a follower that catches up behind a snapshot; 0: as many as
+    /// in a real member.
     arrears "arrears" Number,
     /// Bytes of rows in a part of a snapshot.
     part "part" Number,
@@ -132,8 +132,8 @@ settings! {
     patience "patience" Span,
     /// Whether a client that failed tries the next member: 1 or 0.
     moves "moves" Number,
-    /// Whether, after the faults, a follower that was cut off must catch up while others write: 1 or
-    /// 0.
+    /// Whether, after the faults, a follower that was cut off must catch up while others write: 1
+    /// or 0.
     race "race" Number,
 }
 

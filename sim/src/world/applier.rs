@@ -95,7 +95,8 @@ impl World {
         let mut held = effects.held.clone();
         held.synced(Some(i64::MAX));
         running.held.append(effects.held);
-        // As in the server: where nobody waits for it, it lies there until consensus is woken anyway.
+        // As in the server: where nobody waits for it, it lies there until consensus is woken
+        // anyway.
         let awaited = !effects.facts.is_empty() || running.consensus.awaits_store();
         running.inbox.push(Input::Applied { id, facts: effects.facts });
         self.tell_hub(at, published);

@@ -6,18 +6,18 @@
 //!                delete a..c     delete d             there, only what changes a is worth trying
 //! ```
 //!
-//! A contradiction after an option that changed no key of its concern refutes every other option that
-//! changes none of them either: behind the gap, the keys of the concern are the same (T1). What is
-//! left to be tried are options that change one of these keys; and when they have failed, too, an
-//! earlier choice can only help if it changes a key of some contradiction met here, or if it adds an
-//! option, or changes the effect of one, that changes such a key.
+//! A contradiction after an option that changed no key of its concern refutes every other option
+//! that changes none of them either: behind the gap, the keys of the concern are the same (T1).
+//! What is left to be tried are options that change one of these keys; and when they have failed,
+//! too, an earlier choice can only help if it changes a key of some contradiction met here, or if
+//! it adds an option, or changes the effect of one, that changes such a key.
 //!
 //! Invariants:
-//! - B1. What changes no key of a concern in any state that agrees with the present one on these keys
-//!   is not said to touch it, and nothing else.
-//! - B2. In every state that agrees with the present one on the keys that `excluded` names, a gap has
-//!   no options that touch the given concern but those it had, and they change the keys of the concern
-//!   in the same way.
+//! - B1. What changes no key of a concern in any state that agrees with the present one on these
+//!   keys is not said to touch it, and nothing else.
+//! - B2. In every state that agrees with the present one on the keys that `excluded` names, a gap
+//!   has no options that touch the given concern but those it had, and they change the keys of the
+//!   concern in the same way.
 //!
 //! Not here: stepping back (`search.rs`), what there is to choose (`stock.rs`).
 
@@ -40,8 +40,8 @@ impl<'h> Stock<'_, 'h> {
         Concern::of(keys, self.outlook.pinned(keys, at))
     }
 
-    /// Whether any choice at a gap could touch what is of concern; `present` and `lives` are as they
-    /// are before it.
+    /// Whether any choice at a gap could touch what is of concern; `present` and `lives` are as
+    /// they are before it.
     pub(super) fn reaches(
         &self,
         (present, lives): (&Present<'h>, &Lives),
@@ -111,8 +111,8 @@ impl<'h> Stock<'_, 'h> {
         class.released(gap.revision) > 0 && self.fits(gap, class) && !forbidden()
     }
 
-    /// Why a gap has these options and no others that touch what is of concern; `present` and `lives`
-    /// are as they are before it. Without a concern, why it has no others at all.
+    /// Why a gap has these options and no others that touch what is of concern; `present` and
+    /// `lives` are as they are before it. Without a concern, why it has no others at all.
     pub(super) fn excluded(
         &self,
         (present, lives): (&mut Present<'h>, &Lives),

@@ -1,7 +1,7 @@
 //! Which unknown writes may fill a gap, whatever was chosen before: found out once for each gap.
 //!
-//! The search comes back to a gap again and again, and few of all unknown writes fit there. What rules
-//! out the others are mostly times and answers, which stay as they are:
+//! The search comes back to a gap again and again, and few of all unknown writes fit there. What
+//! rules out the others are mostly times and answers, which stay as they are:
 //!
 //! ```text
 //! at gap 6        put a    put b    put c        delete d..f

@@ -1,8 +1,8 @@
 //! What a contradiction depends on.
 //!
-//! A contradiction speaks of some keys, or of a lease, and how these are depends on the choices that
-//! changed them. Where an answer showed all that a key held, choices before that do not count: whatever
-//! happened, it must have led to what was shown.
+//! A contradiction speaks of some keys, or of a lease, and how these are depends on the choices
+//! that changed them. Where an answer showed all that a key held, choices before that do not count:
+//! whatever happened, it must have led to what was shown.
 //!
 //! ```text
 //! revision      5 gap      6 look        7 gap      8 look
@@ -10,10 +10,11 @@
 //!               |- does not count -|     |- counts: a since 6 -|
 //! ```
 //!
-//! Between two gaps a key's pair follows from the pair itself: an answer tells what its write did, and
-//! even the end of a lease asks each key only for its own lease. And whether a lease is alive follows
-//! from whether it was: keys that are attached where none may be are a contradiction of their own. So
-//! two states that agree on the keys and the leases of a concern meet the same contradiction.
+//! Between two gaps a key's pair follows from the pair itself: an answer tells what its write did,
+//! and even the end of a lease asks each key only for its own lease. And whether a lease is alive
+//! follows from whether it was: keys that are attached where none may be are a contradiction of
+//! their own. So two states that agree on the keys and the leases of a concern meet the same
+//! contradiction.
 //!
 //! Invariants:
 //! - T1. However other keys and leases fare, and whatever happens at gaps that do not count, the

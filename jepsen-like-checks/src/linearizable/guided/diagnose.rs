@@ -60,8 +60,8 @@ fn origin(case: &Case<'_>, op: usize, pair: &KeyValue) -> Option<Flaw> {
             put.key == pair.key && value
         })
     };
-    // The search may meet many clashes before it finds its way, and mostly it was the write with the
-    // revision that is shown, or one without an answer.
+    // The search may meet many clashes before it finds its way, and mostly it was the write with
+    // the revision that is shown, or one without an answer.
     let answered = case.writes.binary_search_by_key(&pair.mod_revision.0, |write| write.revision);
     let answered = answered.ok().and_then(|at| match case.writes[at].by {
         By::Operation(op) => Some(op),

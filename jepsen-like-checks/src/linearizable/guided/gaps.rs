@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Unknown writes that would do the same are interchangeable, so they form one class, from which
-//! members are taken in the order in which they become possible. Where nobody saw what was put, puts
-//! of one key stand in for each other: their classes form one pool. A delete's class is a pool of its
-//! own.
+//! members are taken in the order in which they become possible. Where nobody saw what was put,
+//! puts of one key stand in for each other: their classes form one pool. A delete's class is a pool
+//! of its own.
 //!
 //! Invariants:
 //! - G1. A member may fill any gap from its release on, since it has no return.

@@ -1,8 +1,8 @@
 //! Collecting what the answers show of the keys that unknown writes can touch.
 //!
-//! A walk over writes and looks together, in the order of revisions; of a large history, both halves
-//! are learned at once. An answer shows the state of a revision, a write's answer that of the one
-//! before it; what a transaction shows is old only as far as it has not written it itself.
+//! A walk over writes and looks together, in the order of revisions; of a large history, both
+//! halves are learned at once. An answer shows the state of a revision, a write's answer that of
+//! the one before it; what a transaction shows is old only as far as it has not written it itself.
 //!
 //! ```text
 //! revision      5 put a        6 gap        7 look a..c         8 put a, with what was before
@@ -76,8 +76,8 @@ pub(super) fn learn(case: &Case<'_>, gaps: &Gaps<'_>, ground: &Ground) -> Vec<Kn
 
 impl<'c, 'h> Lesson<'c, 'h> {
     fn new(case: &'c Case<'h>, ground: &'c Ground) -> Self {
-        // As much as is said of a key on average, so that most lists need not grow. Of facts, one for
-        // each gap is kept.
+        // As much as is said of a key on average, so that most lists need not grow. Of facts, one
+        // for each gap is kept.
         let (writes, all) = (case.writes.len(), case.writes.len() + case.looks.len());
         let (puts, facts) = (writes / case.keys.len().max(1), all / case.keys.len().max(1));
         let facts = facts.min(ground.hidden.len());
@@ -170,8 +170,8 @@ impl<'c, 'h> Lesson<'c, 'h> {
         }
     }
 
-    /// Learns what a transaction shows of the state before it, all that it has not written itself, and
-    /// what it surely wrote.
+    /// Learns what a transaction shows of the state before it, all that it has not written itself,
+    /// and what it surely wrote.
     fn txn(
         &mut self,
         path: &mut Path<'_>,

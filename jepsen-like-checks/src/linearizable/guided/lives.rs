@@ -1,7 +1,7 @@
 //! Which leases are alive at the present revision, as far as answers tell.
 //!
-//! Most of a lease's life shows no revision: grants make none, and a lease without keys ends without
-//! one. So for each lease the replay keeps not a state but the states that are possible:
+//! Most of a lease's life shows no revision: grants make none, and a lease without keys ends
+//! without one. So for each lease the replay keeps not a state but the states that are possible:
 //!
 //! ```text
 //!            grant (behind this revision)         put with it: alive, and only alive
@@ -120,8 +120,8 @@ impl Lives {
         newest.map(|(_, lease, _)| *lease)
     }
 
-    /// Lets everything happen that may happen unseen behind a revision and by a moment. A lease with
-    /// keys cannot end unseen.
+    /// Lets everything happen that may happen unseen behind a revision and by a moment. A lease
+    /// with keys cannot end unseen.
     fn unseen(&self, lease: Lease, life: Life, (at, by): (i64, Micros), free: bool) -> Life {
         let ended = if free && self.recorded { life.alive } else { None };
         let life = life.or(Life { alive: None, dead: ended });
@@ -175,7 +175,8 @@ impl Lives {
         let Some((Term { lease, begins, .. }, ..)) = terms.first().copied() else { return Ok(()) };
         let life = self.life(lease);
         if !free {
-            // Its keys say that it is alive all the while: it cannot begin, nor end without a trace.
+            // Its keys say that it is alive all the while: it cannot begin, nor end without a
+            // trace.
             return Err(if begins { Clash::Alive(lease) } else { Clash::NothingAttached(lease) });
         }
         let after = if terms.len() > MOST {

@@ -51,8 +51,8 @@ pub(super) struct Order {
     /// For each revision that some answer shows, the moment of the first such return; by revision.
     /// Only if there is a revoke: it may have made a revision that nobody saw before it began.
     seen: Least<i64, Micros>,
-    /// Invocations of operations with a place, each with the lowest revision of it and all after it.
-    /// Only if something was refused because of a compaction.
+    /// Invocations of operations with a place, each with the lowest revision of it and all after
+    /// it. Only if something was refused because of a compaction.
     ceilings: Least<Micros, i64>,
 }
 

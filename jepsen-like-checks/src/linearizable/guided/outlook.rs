@@ -10,8 +10,8 @@
 //! c: held at 5, nothing seen at 8           a delete of c is needed by 8
 //! ```
 //!
-//! Everything said here follows from the answers on record, so a legal history's true order is never
-//! ruled out; it only is found sooner. Choices with the nearest deadline come first.
+//! Everything said here follows from the answers on record, so a legal history's true order is
+//! never ruled out; it only is found sooner. Choices with the nearest deadline come first.
 //!
 //! Not here: collecting it (`learn.rs`), one key alone (`known.rs`), the choice (`search.rs`).
 

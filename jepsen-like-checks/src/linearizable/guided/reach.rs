@@ -46,8 +46,8 @@ fn put_lease(operation: &TxnOperation) -> Option<Lease> {
     }
 }
 
-/// The keys that change where nobody told of it: those that unknown writes may change, and those that
-/// may end with a lease. Sorted.
+/// The keys that change where nobody told of it: those that unknown writes may change, and those
+/// that may end with a lease. Sorted.
 pub(super) fn touched(case: &Case<'_>, gaps: &Gaps<'_>) -> Vec<KeyId> {
     let mut touched = vec![false; case.keys.len()];
     for class in &gaps.classes {

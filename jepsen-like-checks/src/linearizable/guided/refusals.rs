@@ -1,8 +1,8 @@
 //! Refusals, and the compaction mark: what was said about states without naming a revision.
 //!
-//! A compaction makes no revision, but the marks only grow, so two things that contradict each other
-//! always do so in pairs: a read of a revision that was given up before, a mark that was not above
-//! the one before it. Both are found by sorting.
+//! A compaction makes no revision, but the marks only grow, so two things that contradict each
+//! other always do so in pairs: a read of a revision that was given up before, a mark that was not
+//! above the one before it. Both are found by sorting.
 //!
 //! ```text
 //! compactions, by mark     5      9        12
@@ -11,8 +11,9 @@
 //! ```
 //!
 //! A refusal has no place. It is held against what is surely so during the whole of it: that nobody
-//! has compacted so far, that the lease is alive, that it is not. Where two refusals together can be
-//! explained only by states that exclude each other, this judge does not see it; the search does.
+//! has compacted so far, that the lease is alive, that it is not. Where two refusals together can
+//! be explained only by states that exclude each other, this judge does not see it; the search
+//! does.
 //!
 //! Not here: reads refused as ones of the future, which are held against places (`order.rs`).
 
@@ -162,8 +163,8 @@ fn old_looks(case: &Case<'_>, answered: &[Mark]) -> Result<Least<Micros, i64>, B
     Ok(Least::of(looks))
 }
 
-/// Invocations of compactions, each with the highest mark that can have been there before it and all
-/// after it.
+/// Invocations of compactions, each with the highest mark that can have been there before it and
+/// all after it.
 fn ceilings(answered: &[Mark]) -> Least<Micros, i64> {
     Least::of(answered.iter().map(|mark| (mark.invoked, mark.mark - 1)).collect())
 }
@@ -257,8 +258,8 @@ struct Notes {
 
 /// What operations say of one lease.
 struct Said {
-    /// Invocations of grants, answered or not, each with the last return of it and all before it; an
-    /// unanswered one never returns.
+    /// Invocations of grants, answered or not, each with the last return of it and all before it;
+    /// an unanswered one never returns.
     grants: Least<Reverse<Micros>, Reverse<Micros>>,
     /// Returns of answered revokes, each with the last invocation of it and all before it.
     revokes: Least<Reverse<Micros>, Reverse<Micros>>,

@@ -1,4 +1,5 @@
-//! Writes whose effect depends on the state: transactions, and puts that keep the old value or lease.
+//! Writes whose effect depends on the state: transactions, and puts that keep the old value or
+//! lease.
 //!
 //! ```text
 //! 1. compares choose the branches, nested ones too, all on the state before     TX-2

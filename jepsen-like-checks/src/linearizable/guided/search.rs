@@ -6,22 +6,22 @@
 //! looks       ok ok    ok       ok         ok       clash: back to 4, take c
 //! ```
 //!
-//! Without gaps that is the whole judgement, one pass over the writes. At a gap that nobody saw into
-//! the replay chooses an unknown write, the likeliest first, and goes on; at a clash it steps back
-//! to the last choice that can have to do with it and takes the next write there.
+//! Without gaps that is the whole judgement, one pass over the writes. At a gap that nobody saw
+//! into the replay chooses an unknown write, the likeliest first, and goes on; at a clash it steps
+//! back to the last choice that can have to do with it and takes the next write there.
 //!
 //! A clash speaks of some keys, or of a lease. A choice that neither changed nor could have changed
 //! one of these cannot mend it, so it is dropped without trying its other writes; and after a write
-//! that changed none, only writes that change one are worth trying. A choice that has none left passes
-//! the blame on: to all that its clashes spoke of, and to what kept further writes of that kind out
-//! (conflict-directed backjumping).
+//! that changed none, only writes that change one are worth trying. A choice that has none left
+//! passes the blame on: to all that its clashes spoke of, and to what kept further writes of that
+//! kind out (conflict-directed backjumping).
 //!
 //! Invariants:
 //! - R1. `placed`, `picks` and the stock agree: as many members of a class are used as are placed.
 //! - R2. If the search ends without a placement, there is none.
 //!
-//! Not here: which choice is likely (`outlook.rs`), which can mend a clash (`blame.rs`), what an answer
-//! claims (`claims.rs`).
+//! Not here: which choice is likely (`outlook.rs`), which can mend a clash (`blame.rs`), what an
+//! answer claims (`claims.rs`).
 
 use super::super::Rejection;
 use super::case::{By, Case, Change, Term};

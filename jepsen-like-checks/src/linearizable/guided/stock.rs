@@ -3,11 +3,11 @@
 //! Two kinds of rules narrow the choice. Some hold whatever was chosen before: the write must have
 //! been invoked in time, must leave what somebody saw, must not contradict the next answer. Others
 //! depend on earlier choices: the write must be left over, and must make sense in the state of its
-//! keys. The difference matters when the search steps back: what the first kind ruled out stays out,
-//! what the second ruled out might come in again.
+//! keys. The difference matters when the search steps back: what the first kind ruled out stays
+//! out, what the second ruled out might come in again.
 //!
-//! Not here: trying them in turn (`search.rs`), the next answers (`outlook.rs`), what another choice
-//! could have changed (`blame.rs`).
+//! Not here: trying them in turn (`search.rs`), the next answers (`outlook.rs`), what another
+//! choice could have changed (`blame.rs`).
 
 use std::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ pub(super) fn is_served(change: Change<'_>, lives: &Lives, revision: i64) -> boo
     }
 }
 
-/// The keys that a gap's write must take from their leases, because each of these was revoked, behind
-/// the revision if not in it, and a revoke behind it finds no keys.
+/// The keys that a gap's write must take from their leases, because each of these was revoked,
+/// behind the revision if not in it, and a revoke behind it finds no keys.
 #[derive(Default)]
 pub(super) struct Bound {
     pub(super) leases: Vec<Lease>,
@@ -200,7 +200,8 @@ impl<'c, 'h> Stock<'c, 'h> {
         let spare = spare.map(|(id, _)| id);
         if gap.trace.is_some() {
             let fits = spare.filter(|id| self.fits(gap, &self.gaps.classes[*id]));
-            // The outlook reckons with what was seen, so only whether a script has an effect is open.
+            // The outlook reckons with what was seen, so only whether a script has an effect is
+            // open.
             let may_be = |id: &ClassId| match self.change(*id) {
                 change @ (Change::Txn(_) | Change::Keep(_)) => {
                     let chance = self.attempt(present, lives, (gap, &bound), change);

@@ -1,15 +1,17 @@
-//! The keys of answered transactions as numbers, in the order in which the transaction comes to them.
+//! The keys of answered transactions as numbers, in the order in which the transaction comes to
+//! them.
 //!
-//! A transaction's keys are asked for again and again: by the outlook, by its compares, by each of its
-//! operations. So they are looked up once, along the path that the answer tells:
+//! A transaction's keys are asked for again and again: by the outlook, by its compares, by each of
+//! its operations. So they are looked up once, along the path that the answer tells:
 //!
 //! ```text
 //! if a = 1   then  put b   if c = 2  then ...  else  get d..f      get g
 //!    a             b          c                      d..f           g       one span after the other
 //! ```
 //!
-//! Whoever walks the same path takes the next span at each stop: at each compare, before the operations
-//! that it guards, and at each operation but nested transactions, which have stops of their own.
+//! Whoever walks the same path takes the next span at each stop: at each compare, before the
+//! operations that it guards, and at each operation but nested transactions, which have stops of
+//! their own.
 //!
 //! Invariants:
 //! - S1. A walk along the told path meets exactly the stops on record.
@@ -61,8 +63,8 @@ impl Stops {
         self.first.push(self.spans.len());
     }
 
-    /// Looks up the keys of an answered transaction. An answer of another shape than the request has
-    /// no path.
+    /// Looks up the keys of an answered transaction. An answer of another shape than the request
+    /// has no path.
     pub(super) fn add(
         &mut self,
         keys: &Keys<'_>,

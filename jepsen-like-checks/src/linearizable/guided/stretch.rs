@@ -1,7 +1,7 @@
 //! Sorting operations out, one stretch of the history at a time.
 //!
-//! What an operation is for the judge hangs on nothing but itself and the names of keys and leases, so
-//! stretches can be sorted out in any order, or at once, and put together afterwards.
+//! What an operation is for the judge hangs on nothing but itself and the names of keys and leases,
+//! so stretches can be sorted out in any order, or at once, and put together afterwards.
 //!
 //! Not here: what the parts are for (`case.rs`), roles (`role.rs`).
 
@@ -78,8 +78,8 @@ impl<'h> Stretch<'h> {
         self.newest = self.newest.max(next.newest);
     }
 
-    /// Puts everything in the order of revisions. Where that is the same, in the order of the history,
-    /// which a stable sort keeps; and it is fast where two stretches are in order already.
+    /// Puts everything in the order of revisions. Where that is the same, in the order of the
+    /// history, which a stable sort keeps; and it is fast where two stretches are in order already.
     pub(super) fn arrange(&mut self) {
         self.writes.sort_by_key(|write| write.revision);
         self.looks.sort_by_key(|look| (look.at, look.op));

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Placing an operation takes its two nodes out; taking it back puts them where they were, which
-//! works because operations come back in the reverse order of their leaving (Knuth's dancing links).
+//! works because operations come back in the reverse order of their leaving (Knuth's dancing
+//! links).
 //!
 //! Invariants:
 //! - P1. A node that is out still knows its neighbours of the moment when it left.
