@@ -1,8 +1,9 @@
-//! The listening ends: one socket per URL, and on each of them gRPC and HTTP/1 alike.
+//! The listening ends: one socket per URL, and on each of them HTTP/2 and HTTP/1 alike.
 //!
 //! ```text
 //!   accept --> wire.rs --> HTTP/2 or HTTP/1, by the first bytes --> path --> gRPC service
-//!                                                                          \--> http.rs
+//!                                                                          |--> http.rs
+//!                                                                          \--> peer/
 //! ```
 //! The services are called by path without a router in between. TLS fits where the stream
 //! is wrapped before it is served.

@@ -1,7 +1,7 @@
 //! The simulator at the command line: one run, many runs, the hunt for planted bugs, shrinking.
 //!
 //! Exit codes: 0, everything held, or the failure is shrunk; 1, it did not; 2, the question could
-//! not be asked.
+//! not be asked, or nobody reads the answer.
 
 /// `println!`, but for the end when nobody reads any more.
 macro_rules! say {

@@ -14,12 +14,14 @@ use std::fmt;
 use std::io;
 
 use bytes::{Buf, BytesMut};
-use quorate_core::raft::Envelope;
+use quorate_core::raft::{Envelope, MAX_CHUNK_BYTES};
+use quorate_core::request::MAX_REQUEST_BYTES;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The largest envelope that is accepted, in bytes: a part of a snapshot has up to 4 MiB, an append
 /// 1 MiB of commands or a single one.
 const LARGEST: usize = 8 << 20;
+const _: () = assert!(LARGEST >= 2 * MAX_CHUNK_BYTES && LARGEST >= 4 * MAX_REQUEST_BYTES);
 const HEAD: usize = size_of::<u32>();
 /// Bytes that are read at once, if they are there.
 const READ: usize = 64 << 10;

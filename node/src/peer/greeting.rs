@@ -120,7 +120,7 @@ impl fmt::Display for Refusal {
 fn field(headers: &HeaderMap, name: &HeaderName) -> Result<u64, Refusal> {
     let text = headers.get(name).and_then(|value| value.to_str().ok());
     text.and_then(|text| u64::from_str_radix(text, 16).ok()).ok_or_else(|| {
-        refuse(StatusCode::BAD_REQUEST, format!("not a greeting: {name} is missing"))
+        refuse(StatusCode::BAD_REQUEST, format!("not a greeting: {name} is missing, or no number"))
     })
 }
 

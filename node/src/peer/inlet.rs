@@ -1,7 +1,8 @@
 //! The receiving end of the connections between members: greeting, decoding, inbox.
 //!
-//! Foreign bytes become typed values here, or the stream ends and its sender is told why; what does
-//! not fit into the inbox is lost, as on any network.
+//! Foreign bytes become typed values here, or the stream ends and its sender is told why. A member
+//! that greets anew is listened to there, and nowhere else. What does not fit into the inbox is
+//! lost, as on any network.
 //!
 //! Not here: how a stream is cut into envelopes (`frames.rs`).
 
@@ -57,7 +58,9 @@ impl Inlet {
                 let stream = hyper::upgrade::on(request);
                 let task = tokio::spawn(Arc::clone(self).hear(stream, greeting));
                 let mut speaking = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(former) = speaking.insert(greeting.from, task.abort_handle()) {
+                let former = speaking.insert(greeting.from, task.abort_handle());
+                if let Some(former) = former.filter(|former| !former.is_finished()) {
+                    tracing::info!(peer = %greeting.from, "greeted anew: its older stream ends");
                     former.abort();
                 }
                 let mut agreed = Response::new(Body::empty());

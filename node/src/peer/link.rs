@@ -5,7 +5,7 @@
 //!                              |
 //!                              not connected, or no room: dropped, and counted
 //! ```
-//! One round of consensus is one piece of bytes per member, unless it is a very large one.
+//! One round of consensus is one bundle of bytes per member, unless it is a very large one.
 //!
 //! Not here: how the bytes leave (`pipe.rs`), the receiving end (`inlet.rs`).
 
@@ -34,18 +34,20 @@ use super::{frames, greeting};
 use crate::serve::metrics::Counter;
 use crate::serve::url::Url;
 
-/// Within this a member must be reached at one of its addresses,
+/// Within this a member must be reached, at each of its addresses anew,
 const CONNECT: Duration = Duration::from_secs(1);
 /// and answer the greeting.
 const ANSWER: Duration = Duration::from_secs(5);
+/// A connection that has lasted so long was a good one, and its end no refusal.
+const GOOD: Duration = Duration::from_secs(1);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// On a silent connection the system asks the other one for a sign of life this often, and gives up
 /// after as long again. A member that hangs while its system lives is found out when it has taken
 /// more than its system keeps for it.
 const KEEPALIVE: Duration = Duration::from_secs(2);
-/// Bytes of a round after which a piece is closed and the next one begun: what has no room is
-/// dropped by the piece.
-const PIECE: usize = 4 << 20;
+/// Bytes of a round after which a bundle is closed and the next one begun: what has no room is
+/// dropped by the bundle.
+const BUNDLE: usize = 4 << 20;
 /// Bytes of a reason that are read.
 const REASON: usize = 4096;
 
@@ -62,13 +64,13 @@ pub struct Link {
     pipe: Mutex<Option<Arc<Pipe>>>,
     /// Bytes of envelopes handed to the connection.
     pub sent: Counter,
-    /// Envelopes that were dropped.
+    /// Envelopes that were dropped because there was no connection, or no room.
     pub dropped: Counter,
 }
 
 /// Envelopes that leave together.
 #[derive(Default)]
-struct Piece {
+struct Bundle {
     bytes: Vec<u8>,
     /// How many they are, and their bytes without what goes around them.
     count: u64,
@@ -122,37 +124,38 @@ impl Link {
     }
 
     fn send<'a>(&self, envelopes: impl Iterator<Item = &'a Envelope>) {
-        let mut piece = Piece::default();
+        let mut bundle = Bundle::default();
         for envelope in envelopes {
-            piece.count += 1;
-            piece.size += frames::put(envelope, &mut piece.bytes);
-            if piece.size >= PIECE {
-                self.hand_over(std::mem::take(&mut piece));
+            bundle.count += 1;
+            bundle.size += frames::put(envelope, &mut bundle.bytes);
+            if bundle.size >= BUNDLE {
+                self.hand_over(std::mem::take(&mut bundle));
             }
         }
-        if piece.count > 0 {
-            self.hand_over(piece);
+        if bundle.count > 0 {
+            self.hand_over(bundle);
         }
     }
 
-    fn hand_over(&self, piece: Piece) {
+    fn hand_over(&self, bundle: Bundle) {
         let pipe = self.lock().clone();
-        if pipe.is_some_and(|pipe| pipe.send(piece.bytes).is_ok()) {
-            self.sent.add(piece.size as u64);
+        if pipe.is_some_and(|pipe| pipe.send(bundle.bytes).is_ok()) {
+            self.sent.add(bundle.size as u64);
         } else {
-            self.dropped.add(piece.count);
+            self.dropped.add(bundle.count);
         }
     }
 
     async fn keep_connected(self: Arc<Self>, identity: Identity) {
         let mut wait = BACKOFF.0;
-        let mut told = false;
+        // Each trouble is told once, until it is another one.
+        let mut told = String::new();
         for url in self.urls.iter().cycle() {
             match self.deliver(url, identity).await {
-                Ok(()) => (wait, told) = (BACKOFF.0, false),
-                Err(trouble) if !told => {
+                Ok(()) => (wait, told) = (BACKOFF.0, String::new()),
+                Err(trouble) if trouble != told => {
                     tracing::warn!(peer = %self.peer, url, "no connection: {trouble}");
-                    told = true;
+                    told = trouble;
                 }
                 Err(trouble) => tracing::debug!(peer = %self.peer, url, "{trouble}"),
             }
@@ -164,17 +167,18 @@ impl Link {
     /// Connects, greets and delivers until the connection ends. Ok if it was ever a good one.
     async fn deliver(&self, url: &str, identity: Identity) -> Result<(), String> {
         let greeting = Greeting::new(identity, self.peer);
-        let pipe = Arc::new(Pipe::new(connect(&url.parse()?, greeting).await?));
+        let (stream, said) = connect(&url.parse()?, greeting).await?;
+        let pipe = Arc::new(Pipe::new(stream));
         *self.lock() = Some(Arc::clone(&pipe));
         let began = Instant::now();
         let reason = tokio::select! {
             // What the other side had to say counts more than that it does not listen any more.
             biased;
-            reason = hear_out(pipe.stream()) => reason,
+            reason = hear_out(pipe.stream(), said) => reason,
             Err(broken) = pipe.drain() => broken.to_string(),
         };
         *self.lock() = None;
-        if began.elapsed() < CONNECT {
+        if began.elapsed() < GOOD {
             return Err(reason);
         }
         tracing::info!(peer = %self.peer, url, "connection lost: {reason}");
@@ -186,8 +190,8 @@ impl Link {
     }
 }
 
-/// A connection on which the other side listens for envelopes.
-async fn connect(url: &Url, greeting: Greeting) -> Result<TcpStream, String> {
+/// A connection on which the other side listens for envelopes, and what it has said meanwhile.
+async fn connect(url: &Url, greeting: Greeting) -> Result<(TcpStream, Bytes), String> {
     let stream = reach(url).await?;
     attend(&stream).map_err(|error| format!("cannot set the socket up: {error}"))?;
     match timeout(ANSWER, greet(stream, url, greeting)).await {
@@ -222,7 +226,11 @@ fn attend(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn greet(stream: TcpStream, url: &Url, greeting: Greeting) -> Result<TcpStream, String> {
+async fn greet(
+    stream: TcpStream,
+    url: &Url,
+    greeting: Greeting,
+) -> Result<(TcpStream, Bytes), String> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| describe(&error))?;
     let connection = tokio::spawn(connection.with_upgrades());
@@ -237,7 +245,7 @@ async fn greet(stream: TcpStream, url: &Url, greeting: Greeting) -> Result<TcpSt
     let upgraded = hyper::upgrade::on(response).await.map_err(|error| describe(&error))?;
     let parts = upgraded.downcast::<TokioIo<TcpStream>>();
     let parts = parts.map_err(|_| "the connection is not the one that was made".to_owned())?;
-    Ok(parts.io.into_inner())
+    Ok((parts.io.into_inner(), parts.read_buf))
 }
 
 fn request(url: &Url, greeting: Greeting) -> Result<Request<Empty<Bytes>>, String> {
@@ -256,9 +264,10 @@ async fn refusal(response: Response<Incoming>) -> String {
     greeting::Refusal { status, text: text.unwrap_or_default() }.to_string()
 }
 
-/// The other side says nothing, but for the reason why it ends the stream.
-async fn hear_out(stream: &TcpStream) -> String {
-    let mut reason = Vec::new();
+/// The other side says nothing, but for the reason why it ends the stream. It has `said` some of
+/// it.
+async fn hear_out(stream: &TcpStream, said: Bytes) -> String {
+    let mut reason = said.to_vec();
     // A reason that came before the connection broke is still the reason.
     match read_to_end(stream, &mut reason).await {
         Ok(()) if reason.is_empty() => "it was closed".to_owned(),

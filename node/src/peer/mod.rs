@@ -7,8 +7,8 @@
 //!                  again and again
 //! ```
 //! A connection begins as HTTP, so that a port of members answers everybody in words, and is then
-//! upgraded to a stream of envelopes. gRPC would do the same for a quarter more of what a small
-//! transaction costs three members.
+//! upgraded to a stream of envelopes. A small transaction costs three members a fifth less
+//! CPU than with gRPC between them.
 //!
 //! The network may lose anything at any time and core copes, so nothing here waits, repeats or
 //! answers.

@@ -60,7 +60,7 @@ pub struct Metrics {
     pub client_received: Counter,
     /// Bytes to clients, of all protocols.
     pub client_sent: Counter,
-    /// Bytes of frames from other members.
+    /// Bytes of envelopes from other members.
     pub peer_received: Counter,
     /// Good answers of `/health`.
     pub health_good: Counter,

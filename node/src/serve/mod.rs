@@ -3,8 +3,8 @@
 //! ```text
 //!   start: flags; listen (a used port changes nothing on disk); lock the data directory; read it;
 //!          threads; peers; serve clients; publish name and URLs; "ready to serve client requests"
-//!   stop:  let another member lead; answer those who wait; close the ports; consensus, then WAL and apply, then storage,
-//!          each after the one that feeds it has ended
+//!   stop:  let another member lead; answer those who wait; close the ports; consensus, then WAL
+//!          and apply, then storage, each after the one that feeds it has ended
 //! ```
 //! A kill at any moment is as good as a stop, only slower at the next start.
 //!
