@@ -1,11 +1,15 @@
 //! A cluster of one, as a client and an operator see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{Server, ended, quorate};
-use quorate_core::api::etcdserverpb::{PutRequest, RangeRequest, TxnRequest};
+use crate::common::{Client, Server, ended, quorate};
+use quorate_core::api::etcdserverpb::request_op::Request as Op;
+use quorate_core::api::etcdserverpb::{PutRequest, RangeRequest, RequestOp, TxnRequest};
+use quorate_core::api::mvccpb::KeyValue;
+use tokio::time::timeout;
 use tonic::Code;
 
 #[tokio::test]
@@ -35,6 +39,67 @@ async fn a_long_range_comes_whole_and_from_one_revision() {
     let response = client.range(prefix).await.unwrap();
     assert_eq!((response.kvs.len(), response.count, response.more), (2500, 2500, false));
     assert!(response.kvs.is_sorted_by(|a, b| a.key < b.key));
+}
+
+/// Writes a thousand keys of a kilobyte, all with this letter, a hundred in one revision.
+async fn fill(client: &Client, letter: &str) {
+    for part in 0..10 {
+        let put = |n: i32| PutRequest {
+            key: format!("k{part}{n:03}").into(),
+            value: letter.repeat(1000).into(),
+            ..PutRequest::default()
+        };
+        let ops = (0..100).map(|n| RequestOp { request: Some(Op::RequestPut(put(n))) });
+        let txn = TxnRequest { success: ops.collect(), ..TxnRequest::default() };
+        client.kv.clone().txn(txn).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_range_is_whole_whatever_is_written_while_it_is_sent() {
+    let mut server = Server::single();
+    server.run();
+    let client = server.client().await;
+    fill(&client, "a").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = tokio::spawn({
+        let (client, stop) = (client.clone(), Arc::clone(&stop));
+        async move {
+            for letter in ["b", "c", "d"].iter().cycle() {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                fill(&client, letter).await;
+            }
+        }
+    });
+    let all = RangeRequest { key: "k".into(), range_end: "l".into(), ..Default::default() };
+    let mut revisions = BTreeSet::new();
+    for _ in 0..30 {
+        // Somebody who leaves in the middle leaves the connection as it was.
+        let leaves = timeout(Duration::from_millis(3), client.range(all.clone())).await;
+        let response = client.range(all.clone()).await.unwrap();
+        let revision = response.header.unwrap().revision;
+        assert_eq!((response.kvs.len(), response.count, response.more), (1000, 1000, false));
+        assert!(response.kvs.is_sorted_by(|a, b| a.key < b.key));
+        assert!(response.kvs.iter().all(|pair| pair.mod_revision <= revision));
+        // What one transaction wrote is there as a whole.
+        for part in response.kvs.chunks(100) {
+            let one = |pair: &KeyValue| (pair.mod_revision, pair.version, pair.value.clone());
+            assert!(part.iter().all(|pair| one(pair) == one(&part[0])), "{}", part[0].mod_revision);
+        }
+        revisions.insert(revision);
+        drop(leaves);
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.await.unwrap();
+    assert!(revisions.len() > 3, "hardly anything was written: {revisions:?}");
+    let limited = RangeRequest { limit: 600, ..all.clone() };
+    let response = client.range(limited).await.unwrap();
+    assert_eq!((response.kvs.len(), response.count, response.more), (600, 1000, true));
+    let keys_only = RangeRequest { keys_only: true, ..all };
+    let response = client.range(keys_only).await.unwrap();
+    assert!(response.kvs.len() == 1000 && response.kvs.iter().all(|pair| pair.value.is_empty()));
 }
 
 #[tokio::test]
