@@ -1,11 +1,10 @@
 //! Three members: they agree, they survive each other, and without a quorum they say so.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::cluster::{leader, put_somehow, started};
+use crate::common::writers::Writers;
 use crate::common::{SOON, Server, wait};
 use quorate_core::api::etcdserverpb::RangeRequest;
 use tonic::Code;
@@ -66,24 +65,8 @@ async fn assert_equal(members: &[Server]) {
 async fn nothing_acknowledged_is_lost_while_members_are_killed() {
     let mut members = started(&[]).await;
     let clients = [members[0].client().await, members[1].client().await, members[2].client().await];
-    let stop = Arc::new(AtomicBool::new(false));
-    let writers = (0..6).map(|writer| {
-        let (client, stop) = (clients[writer % 3].clone(), Arc::clone(&stop));
-        tokio::spawn(async move {
-            let mut acknowledged = Vec::new();
-            let mut n = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let key = format!("{writer}/{n}");
-                match client.put(&key, "x").await {
-                    Ok(_) => acknowledged.push(key),
-                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-                }
-                n += 1;
-            }
-            acknowledged
-        })
-    });
-    let writers: Vec<_> = writers.collect();
+    let twice = clients.iter().chain(&clients).cloned();
+    let writers = Writers::start(twice, "x", Duration::ZERO);
     for round in 0..6 {
         let victim = if round % 2 == 0 { leader(&members).await } else { round % 3 };
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -91,11 +74,7 @@ async fn nothing_acknowledged_is_lost_while_members_are_killed() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         members[victim].run();
     }
-    stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = Vec::new();
-    for writer in writers {
-        acknowledged.extend(writer.await.unwrap());
-    }
+    let acknowledged = writers.stop().await;
     assert!(acknowledged.len() > 100, "too little happened: {}", acknowledged.len());
     assert_equal(&members).await;
     let all = clients[0].all().await;
@@ -159,16 +138,7 @@ async fn members_of_another_cluster_are_not_listened_to() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_seen_applied_before_it_is_seen_committed() {
     let members = started(&[]).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let client = members[0].client().await;
-    let writer = tokio::spawn({
-        let (client, stop) = (client.clone(), Arc::clone(&stop));
-        async move {
-            while !stop.load(Ordering::Relaxed) {
-                put_somehow(&client, "a", "b").await;
-            }
-        }
-    });
+    let writer = Writers::start([members[0].client().await], "x", Duration::ZERO);
     let mut indices = BTreeSet::new();
     let begin = Instant::now();
     for round in 0.. {
@@ -181,6 +151,5 @@ async fn nothing_is_seen_applied_before_it_is_seen_committed() {
         assert!(applied <= committed, "applied {applied}, committed {committed}");
         indices.insert(committed);
     }
-    stop.store(true, Ordering::Relaxed);
-    writer.await.unwrap();
+    writer.stop().await;
 }

@@ -2,8 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tonic::transport::Endpoint;
@@ -11,6 +10,7 @@ use tonic::transport::Endpoint;
 use crate::common::cluster::{put_somehow, started};
 use crate::common::etcdserverpb::kv_client::KvClient;
 use crate::common::proxy::Proxy;
+use crate::common::writers::Writers;
 use crate::common::{Client, SOON, Server, http_get, wait};
 use quorate_core::api::etcdserverpb::RangeRequest;
 use quorate_core::raft::{Envelope, Message};
@@ -156,48 +156,28 @@ async fn connections_that_are_cut_come_again_and_nothing_acknowledged_is_lost() 
         };
         wait("all connections", || members.iter().all(connected).then_some(()));
     };
-    let acknowledged = Arc::new(Mutex::new(Vec::new()));
-    let stop = Arc::new(AtomicBool::new(false));
     let clients = [members[0].client().await, members[1].client().await, members[2].client().await];
-    let writers = (0..6).map(|writer| {
-        let (client, stop) = (clients[writer % 3].clone(), Arc::clone(&stop));
-        let acknowledged = Arc::clone(&acknowledged);
-        tokio::spawn(async move {
-            for n in 0.. {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                let key = format!("{writer}/{n}");
-                if client.put(&key, &"x".repeat(20_000)).await.is_ok() {
-                    acknowledged.lock().unwrap().push(key);
-                }
-            }
-        })
-    });
-    let writers: Vec<_> = writers.collect();
+    let twice = clients.iter().chain(&clients).cloned();
+    let writers = Writers::start(twice, &"x".repeat(20_000), Duration::ZERO);
     for round in 0..12 {
         whole();
         tokio::time::sleep(Duration::from_millis(100)).await;
         proxies[round % 3].cut();
     }
-    wait("puts", || (acknowledged.lock().unwrap().len() > 100).then_some(()));
-    stop.store(true, Ordering::Relaxed);
-    for writer in writers {
-        writer.await.unwrap();
-    }
+    wait("puts", || (writers.count() > 100).then_some(()));
+    let acknowledged = writers.stop().await;
     whole();
     let logs: String = members.iter().map(Server::log).collect();
     assert!(logs.contains(": it was closed"), "no connection was cut");
     assert!(!logs.contains("ended a member's stream"), "what came was not what was sent");
     put_somehow(&clients[0], "the", "end").await;
-    let acknowledged = acknowledged.lock().unwrap().clone();
     for key in acknowledged {
         assert!(clients[0].get(&key).await.unwrap().is_some(), "{key} is lost");
     }
 }
 
 /// A member that is not one: it answers every greeting with these bytes, and hangs up.
-fn impostor(url: &str, answer: &'static str) {
+fn impostor(url: &str, answer: String) {
     let listener = TcpListener::bind(url.strip_prefix("http://").unwrap()).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -212,14 +192,14 @@ fn impostor(url: &str, answer: &'static str) {
 
 #[test]
 fn a_member_that_is_not_heard_logs_why() {
-    const SWITCHED: &str = "HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: ";
-    let switched = |rest: &str| -> &'static str { format!("{SWITCHED}{rest}").leak() };
+    let says = |what: &str| format!("HTTP/1.1 {what}");
+    let switches = |to: &str| format!("HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: {to}");
     for (answer, logged) in [
-        ("HTTP/1.1 412 No\r\nContent-Length: 9\r\n\r\ntoo young", "Failed: too young"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "200 OK: hello"),
-        (switched("quorate-peer\r\n\r\nsay it again"), "no connection: say it again"),
-        (switched("other\r\n\r\n"), "101 Switching Protocols"),
-        ("what?\r\n\r\n", "invalid HTTP version parsed"),
+        (says("412 No\r\nContent-Length: 9\r\n\r\ntoo young"), "Failed: too young"),
+        (says("200 OK\r\nContent-Length: 5\r\n\r\nhello"), "200 OK: hello"),
+        (switches("quorate-peer\r\n\r\nsay it again"), "no connection: say it again"),
+        (switches("other\r\n\r\n"), "101 Switching Protocols"),
+        ("what?\r\n\r\n".to_owned(), "invalid HTTP version parsed"),
     ] {
         let mut members = Server::cluster(2);
         // First nobody is there: that is told, too, and does not hide the rest.

@@ -77,7 +77,7 @@ async fn a_large_range_is_whole_whatever_is_written_while_it_is_sent() {
     let mut revisions = BTreeSet::new();
     for _ in 0..30 {
         // Somebody who leaves in the middle leaves the connection as it was.
-        let leaves = timeout(Duration::from_millis(3), client.range(all.clone())).await;
+        let _ = timeout(Duration::from_millis(3), client.range(all.clone())).await;
         let response = client.range(all.clone()).await.unwrap();
         let revision = response.header.unwrap().revision;
         assert_eq!((response.kvs.len(), response.count, response.more), (1000, 1000, false));
@@ -89,7 +89,6 @@ async fn a_large_range_is_whole_whatever_is_written_while_it_is_sent() {
             assert!(part.iter().all(|pair| one(pair) == one(&part[0])), "{}", part[0].mod_revision);
         }
         revisions.insert(revision);
-        drop(leaves);
     }
     stop.store(true, Ordering::Relaxed);
     writer.await.unwrap();

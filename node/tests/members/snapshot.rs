@@ -3,13 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::cluster::started;
-use crate::common::{Client, SOON, Server, wait};
-use tokio::task::JoinHandle;
+use crate::common::writers::Writers;
+use crate::common::{SOON, Server, wait};
 
 /// Bytes of a value: enough of them make a snapshot of many parts.
 const VALUE: usize = 8 << 10;
@@ -35,25 +33,6 @@ async fn leader(members: &[Server]) -> usize {
         }
     }
     panic!("a cluster that serves has a leader")
-}
-
-/// Writes until it is told to stop. Returns the keys that were acknowledged.
-fn load(client: Client, name: &'static str, stop: &Arc<AtomicBool>) -> JoinHandle<Vec<String>> {
-    let stop = Arc::clone(stop);
-    tokio::spawn(async move {
-        let mut acknowledged = Vec::new();
-        for n in 0.. {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let key = format!("{name}/{n}");
-            if client.put(&key, "under load").await.is_ok() {
-                acknowledged.push(key);
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        acknowledged
-    })
 }
 
 /// Whether there is a file of this ending among the received snapshots.
@@ -119,8 +98,7 @@ async fn a_member_behind_the_log_is_refilled_under_load_and_under_kills() {
         put.await.unwrap().unwrap();
     }
     members[2].kill();
-    let stop = Arc::new(AtomicBool::new(false));
-    let writers = [load(client, "one", &stop), load(members[1].client().await, "other", &stop)];
+    let writers = Writers::start([client, members[1].client().await], "under load", PAUSE);
 
     leave_behind(&members).await;
     kill_at(&mut members[2], "a part of a snapshot", |member| has_file(member, ".tmp"));
@@ -135,11 +113,7 @@ async fn a_member_behind_the_log_is_refilled_under_load_and_under_kills() {
     members[2].start();
     wait("an installation", || members[2].log()[before..].contains(STORED).then_some(()));
     wait("the file to go", || (!has_file(&members[2], ".snap")).then_some(()));
-    stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = Vec::new();
-    for writer in writers {
-        acknowledged.extend(writer.await.unwrap());
-    }
+    let acknowledged = writers.stop().await;
     assert!(acknowledged.len() > 200, "too little happened: {}", acknowledged.len());
     assert_equal(&members).await;
     let refilled = members[2].client().await.all().await;

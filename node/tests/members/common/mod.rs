@@ -8,6 +8,7 @@ pub mod ports;
 pub mod proxy;
 pub mod session;
 pub mod watch;
+pub mod writers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,12 +69,11 @@ impl Server {
         let reached: Vec<String> = peers.iter().map(|url| way(url)).collect();
         let list = reached.iter().enumerate().map(|(n, url)| format!("m{n}={url}"));
         let list = list.collect::<Vec<_>>().join(",");
-        let clients = ports[size..].iter().map(url);
-        let members = peers.iter().zip(&reached).zip(clients).enumerate();
-        let new = |(n, ((peer, reached), client)): (usize, ((&String, &String), String))| {
-            Self::new(&format!("m{n}"), (peer, reached), &client, &list)
+        let new = |n: usize| {
+            let client = url(&ports[size + n]);
+            Self::new(&format!("m{n}"), (&peers[n], &reached[n]), &client, &list)
         };
-        members.map(new).collect()
+        (0..size).map(new).collect()
     }
 
     fn new(name: &str, (peer, reached): (&str, &str), client: &str, list: &str) -> Self {
