@@ -9,6 +9,7 @@
 //! Not here: connections (`listener.rs`).
 
 use std::convert::Infallible;
+use std::future::Ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Context, Poll};
@@ -116,10 +117,10 @@ impl PeerPort {
 }
 
 impl Answer for PeerPort {
-    type Future = Answering;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
 
-    fn answer(&self, request: Request<Incoming>) -> Answering {
-        Answering(ready(match request.uri().path() {
+    fn answer(&self, request: Request<Incoming>) -> Self::Future {
+        std::future::ready(Ok(match request.uri().path() {
             greeting::PATH => self.0.answer(request),
             _ if is_grpc(request.headers()) => unknown_service(&request),
             _ => web::text(StatusCode::NOT_FOUND, web::NOT_FOUND),
