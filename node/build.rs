@@ -4,13 +4,11 @@ use std::path::PathBuf;
 
 use tonic_prost_build::Builder;
 
-const INCLUDES: [&str; 1] = ["../core/proto"];
+const PROTO: &str = "../core/proto";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for include in INCLUDES {
-        println!("cargo::rerun-if-changed={include}");
-    }
-    let clients = protox::compile(["rpc.proto"], INCLUDES)?;
+    println!("cargo::rerun-if-changed={PROTO}");
+    let clients = protox::compile(["rpc.proto"], [PROTO])?;
     // The client side keeps the library's codec: it is also compiled into the tests.
     messages_of_core().build_server(false).compile_fds(clients.clone())?;
     let server = PathBuf::from(std::env::var("OUT_DIR")?).join("server");
