@@ -150,7 +150,7 @@ fn run_one(one: &One) -> Answer {
     let mut reader: Option<Reader> = None;
     if !one.quiet {
         show(&plan);
-        reader = Some(Box::new(|line| show(&format_args!("{line}\n"))));
+        reader = Some(Box::new(|line| say!("{line}")));
     }
     let recorder = Recorder::default();
     if one.html.is_some() {
